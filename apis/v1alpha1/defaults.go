@@ -1,0 +1,80 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Defaults are the platform team's choices for what a DittoServer leaves open.
+type Defaults struct {
+	Image            string
+	StorageClassName *string
+	Resources        *corev1.ResourceRequirements
+	ServiceType      corev1.ServiceType
+}
+
+// Default fills in what the DittoServer leaves open, so that every block of the
+// spec is there. The defaults that the XRD's schema has too are the same here:
+// the function may run where no API server has applied them.
+func (s *DittoServer) Default(d Defaults) {
+	spec := &s.Spec
+
+	spec.Image = or(spec.Image, d.Image)
+	spec.Replicas = orPtr(spec.Replicas, new(int32(1)))
+	spec.Resources = orPtr(spec.Resources, d.Resources)
+
+	spec.Storage.ControlPlaneSize = or(spec.Storage.ControlPlaneSize, "1Gi")
+	spec.Storage.StorageClassName = orPtr(spec.Storage.StorageClassName, d.StorageClassName)
+
+	db := ensure(&spec.Database)
+	if db.PostgresSecretRef != nil {
+		db.Type = DatabasePostgres
+	}
+	db.Type = or(db.Type, DatabaseSQLite)
+	ensure(&db.SQLite)
+	db.SQLite.Path = or(db.SQLite.Path, "/data/controlplane/controlplane.db")
+
+	cp := ensure(&spec.ControlPlane)
+	cp.Port = orPtr(cp.Port, new(int32(8080)))
+
+	id := ensure(&spec.Identity)
+	ensure(&id.JWT)
+	id.JWT.AccessTokenDuration = or(id.JWT.AccessTokenDuration, "15m")
+	id.JWT.RefreshTokenDuration = or(id.JWT.RefreshTokenDuration, "168h")
+	ensure(&id.Admin)
+	id.Admin.Username = or(id.Admin.Username, "admin")
+
+	log := ensure(&spec.Logging)
+	log.Level = or(log.Level, "INFO")
+	log.Format = or(log.Format, "json")
+	log.Output = or(log.Output, "stdout")
+
+	svc := ensure(&spec.Service)
+	svc.Type = or(svc.Type, or(d.ServiceType, corev1.ServiceTypeClusterIP))
+
+	ro := ensure(&spec.Rollout)
+	ro.Policy = or(ro.Policy, RolloutAutomatic)
+}
+
+// or returns v, or the default if v is empty.
+func or[T ~string](v, def T) T {
+	if v == "" {
+		return def
+	}
+	return v
+}
+
+// orPtr returns p, or the default if p is nil.
+func orPtr[T any](p, def *T) *T {
+	if p == nil {
+		return def
+	}
+	return p
+}
+
+// ensure makes *p point to something.
+func ensure[T any](p **T) *T {
+	if *p == nil {
+		*p = new(T)
+	}
+	return *p
+}

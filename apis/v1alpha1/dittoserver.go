@@ -1,0 +1,334 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// A DittoServer is one DittoFS file server: a StatefulSet of one pod on its own
+// volumes, its configuration and its Services.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Namespaced,categories=crossplane,shortName=ditto;dittofs
+// +kubebuilder:printcolumn:name="Replicas",type=integer,JSONPath=`.spec.replicas`
+// +kubebuilder:printcolumn:name="Ready",type=integer,JSONPath=`.status.readyReplicas`
+// +kubebuilder:printcolumn:name="Available",type=integer,JSONPath=`.status.availableReplicas`
+// +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.phase`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 52 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be at most 52 characters of a-z, 0-9 and '-', start with a letter and end with a letter or digit"
+type DittoServer struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   DittoServerSpec   `json:"spec"`
+	Status DittoServerStatus `json:"status,omitempty"`
+}
+
+// DittoServerSpec is what a user wants of a server. Stores, shares, adapters
+// and users are not in it: they are managed through the server's own REST API.
+type DittoServerSpec struct {
+	// Image of the server. Defaults to the platform team's choice (the image of
+	// the function's Input), or else to the DittoFS release that the function
+	// was tested with.
+	// +optional
+	Image string `json:"image,omitempty"`
+
+	// Replicas is 1, or 0 to stop the server and keep its volumes. More than one
+	// would put two servers on the same data.
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1
+	// +optional
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// Storage is the server's volumes.
+	Storage StorageSpec `json:"storage"`
+
+	// Database holds the control plane's records: stores, shares, users.
+	// +optional
+	Database *DatabaseSpec `json:"database,omitempty"`
+
+	// ControlPlane is the server's REST API.
+	// +optional
+	ControlPlane *ControlPlaneSpec `json:"controlPlane,omitempty"`
+
+	// Identity is how users and API clients prove who they are.
+	// +optional
+	Identity *IdentitySpec `json:"identity,omitempty"`
+
+	// Logging of the server. A change restarts the pod.
+	// +optional
+	Logging *LoggingSpec `json:"logging,omitempty"`
+
+	// Service exposes the REST API.
+	// +optional
+	Service *ServiceSpec `json:"service,omitempty"`
+
+	// Resources of the server's container. The server sizes its caches after the
+	// memory limit.
+	// +optional
+	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+
+	// SecurityContext of the server's container. What is not set here keeps the
+	// restricted default.
+	// +optional
+	SecurityContext *corev1.SecurityContext `json:"securityContext,omitempty"`
+
+	// PodSecurityContext of the pod. What is not set here keeps the restricted
+	// default, fsGroup 65532 included.
+	// +optional
+	PodSecurityContext *corev1.PodSecurityContext `json:"podSecurityContext,omitempty"`
+
+	// TerminationGracePeriodSeconds is the time, in seconds, between the order to
+	// stop and the kill. Defaults to what the server's own shutdown can take, 105.
+	// +kubebuilder:validation:Minimum=36
+	// +optional
+	TerminationGracePeriodSeconds *int64 `json:"terminationGracePeriodSeconds,omitempty"`
+
+	// Rollout says when a changed configuration or Secret restarts the server.
+	// +optional
+	Rollout *RolloutSpec `json:"rollout,omitempty"`
+}
+
+// StorageSpec is the server's volumes. Kubernetes does not let a StatefulSet's
+// volume claims change once it exists: a later change of sizes or class is
+// reported in the condition StorageInSync and has no effect on the volumes.
+type StorageSpec struct {
+	// MetadataSize of the volume at /data/store/metadata.
+	// +kubebuilder:validation:Pattern=`^[0-9]+(Gi|Mi|Ti)$`
+	// +kubebuilder:example="10Gi"
+	MetadataSize string `json:"metadataSize"`
+
+	// ContentSize of the volume at /data/store/block, which holds the local
+	// blocks and the journal. Without it there is no such volume.
+	// +kubebuilder:validation:Pattern=`^[0-9]+(Gi|Mi|Ti)$`
+	// +kubebuilder:example="50Gi"
+	// +optional
+	ContentSize string `json:"contentSize,omitempty"`
+
+	// ControlPlaneSize of the volume at /data/controlplane, which holds the
+	// SQLite database.
+	// +kubebuilder:validation:Pattern=`^[0-9]+(Gi|Mi|Ti)$`
+	// +kubebuilder:default="1Gi"
+	// +optional
+	ControlPlaneSize string `json:"controlPlaneSize,omitempty"`
+
+	// StorageClassName of all volumes. Defaults to the platform team's choice,
+	// or else to the cluster's default class.
+	// +optional
+	StorageClassName *string `json:"storageClassName,omitempty"`
+}
+
+// Database types.
+const (
+	DatabaseSQLite   = "sqlite"
+	DatabasePostgres = "postgres"
+)
+
+// DatabaseSpec is where the control plane keeps its records.
+type DatabaseSpec struct {
+	// Type of the database. A postgresSecretRef means postgres, whatever stands
+	// here.
+	// +kubebuilder:validation:Enum=sqlite;postgres
+	// +kubebuilder:default="sqlite"
+	// +optional
+	Type string `json:"type,omitempty"`
+
+	// SQLite is used when there is no postgresSecretRef.
+	// +optional
+	SQLite *SQLiteSpec `json:"sqlite,omitempty"`
+
+	// PostgresSecretRef names the Secret with the credentials: the keys host,
+	// database, user and password, and if wanted port and sslmode.
+	// +optional
+	PostgresSecretRef *PostgresSecretRef `json:"postgresSecretRef,omitempty"`
+}
+
+// SQLiteSpec is the file of the SQLite database.
+type SQLiteSpec struct {
+	// Path of the file, on one of the server's volumes.
+	// +kubebuilder:default="/data/controlplane/controlplane.db"
+	// +optional
+	Path string `json:"path,omitempty"`
+}
+
+// A PostgresSecretRef names a Secret of the DittoServer's namespace.
+type PostgresSecretRef struct {
+	// Name of the Secret.
+	// +kubebuilder:validation:MinLength=1
+	Name string `json:"name"`
+
+	// Key is accepted, so that manifests written for the DittoFS operator are,
+	// and has no effect: the server reads no connection string.
+	// +optional
+	Key string `json:"key,omitempty"`
+}
+
+// A SecretKeyRef names one key of a Secret of the DittoServer's namespace.
+type SecretKeyRef struct {
+	// Name of the Secret.
+	// +kubebuilder:validation:MinLength=1
+	Name string `json:"name"`
+
+	// Key in the Secret's data.
+	// +kubebuilder:validation:MinLength=1
+	Key string `json:"key"`
+}
+
+// ControlPlaneSpec is the server's REST API.
+type ControlPlaneSpec struct {
+	// Port of the API.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +kubebuilder:default=8080
+	// +optional
+	Port *int32 `json:"port,omitempty"`
+}
+
+// IdentitySpec is how users and API clients prove who they are.
+type IdentitySpec struct {
+	// Type of the identity store. Accepted for manifests written for the DittoFS
+	// operator; the server has one.
+	// +kubebuilder:validation:Enum=memory
+	// +kubebuilder:default="memory"
+	// +optional
+	Type string `json:"type,omitempty"`
+
+	// JWT is the API's tokens.
+	// +optional
+	JWT *JWTSpec `json:"jwt,omitempty"`
+
+	// Admin is the account that the server creates at its first start.
+	// +optional
+	Admin *AdminSpec `json:"admin,omitempty"`
+}
+
+// JWTSpec is the tokens of the REST API.
+type JWTSpec struct {
+	// SecretRef is the key that signs the tokens, at least 32 bytes. A new key
+	// restarts the server and ends every session.
+	SecretRef *SecretKeyRef `json:"secretRef"`
+
+	// AccessTokenDuration is how long an access token is good for, in Go's
+	// notation: 15m, 1h30m.
+	// +kubebuilder:default="15m"
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+	// +optional
+	AccessTokenDuration string `json:"accessTokenDuration,omitempty"`
+
+	// RefreshTokenDuration is how long a refresh token is good for, in Go's
+	// notation: 168h for a week.
+	// +kubebuilder:default="168h"
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+	// +optional
+	RefreshTokenDuration string `json:"refreshTokenDuration,omitempty"`
+}
+
+// AdminSpec is the account that the server creates at its first start.
+type AdminSpec struct {
+	// Username of the account. The server knows no other than admin.
+	// +kubebuilder:default="admin"
+	// +kubebuilder:validation:Enum=admin
+	// +optional
+	Username string `json:"username,omitempty"`
+
+	// PasswordSecretRef is the password in plain text, 8 to 72 bytes. The server
+	// reads it when it creates the account and never again.
+	// +optional
+	PasswordSecretRef *SecretKeyRef `json:"passwordSecretRef,omitempty"`
+}
+
+// LoggingSpec is the server's log.
+type LoggingSpec struct {
+	// Level below which nothing is logged.
+	// +kubebuilder:validation:Enum=DEBUG;INFO;WARN;ERROR
+	// +kubebuilder:default="INFO"
+	// +optional
+	Level string `json:"level,omitempty"`
+
+	// Format of a log line.
+	// +kubebuilder:validation:Enum=text;json
+	// +kubebuilder:default="json"
+	// +optional
+	Format string `json:"format,omitempty"`
+
+	// Output is stdout, stderr, or a file on one of the server's volumes or in
+	// /tmp.
+	// +kubebuilder:default="stdout"
+	// +optional
+	Output string `json:"output,omitempty"`
+}
+
+// ServiceSpec is how a Service is exposed.
+type ServiceSpec struct {
+	// Type of the Service. Defaults to the platform team's choice, or else to
+	// ClusterIP.
+	// +kubebuilder:validation:Enum=ClusterIP;NodePort;LoadBalancer
+	// +optional
+	Type corev1.ServiceType `json:"type,omitempty"`
+
+	// Annotations of the Service, such as a cloud's load balancer settings.
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// Rollout policies.
+const (
+	RolloutAutomatic = "Automatic"
+	RolloutManual    = "Manual"
+)
+
+// RolloutSpec says when a changed configuration or Secret restarts the server.
+type RolloutSpec struct {
+	// Policy Automatic restarts the server when an input changes that it reads
+	// only at its start. Manual waits for a new restartToken, and says in the
+	// condition RestartPending that there is something to wait for.
+	// +kubebuilder:validation:Enum=Automatic;Manual
+	// +kubebuilder:default="Automatic"
+	// +optional
+	Policy string `json:"policy,omitempty"`
+
+	// RestartToken is any text. A new one restarts the server once, with either
+	// policy.
+	// +kubebuilder:validation:MaxLength=256
+	// +optional
+	RestartToken string `json:"restartToken,omitempty"`
+}
+
+// Phases of a server.
+const (
+	PhasePending = "Pending"
+	PhaseRunning = "Running"
+	PhaseStopped = "Stopped"
+)
+
+// DittoServerStatus is what the function reports of the server. Crossplane adds
+// its own fields and the conditions.
+type DittoServerStatus struct {
+	// ObservedGeneration is the metadata.generation that this status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// Replicas is the wanted number of pods.
+	// +optional
+	Replicas int32 `json:"replicas,omitempty"`
+
+	// ReadyReplicas is the number of pods that answer their readiness probe.
+	// +optional
+	ReadyReplicas int32 `json:"readyReplicas,omitempty"`
+
+	// AvailableReplicas is the number of pods that Kubernetes counts as available.
+	// +optional
+	AvailableReplicas int32 `json:"availableReplicas,omitempty"`
+
+	// Phase is Pending, Running or Stopped.
+	// +kubebuilder:validation:Enum=Pending;Running;Stopped
+	// +optional
+	Phase string `json:"phase,omitempty"`
+
+	// ConfigHash is the value of the pod template's annotation
+	// dittofs.io/config-hash.
+	// +optional
+	ConfigHash string `json:"configHash,omitempty"`
+}

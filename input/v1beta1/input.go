@@ -1,0 +1,79 @@
+// Package v1beta1 is the function's Input: what a platform team decides for all
+// DittoServers of a Composition.
+//
+// +kubebuilder:object:generate=true
+// +groupName=dittoserver.fn.crossplane.io
+// +versionName=v1beta1
+package v1beta1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// An Input is what a platform team decides for all DittoServers of a
+// Composition. It is optional, and so is each of its fields.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:categories=crossplane
+type Input struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// Image of servers whose spec.image is empty.
+	// +optional
+	Image string `json:"image,omitempty"`
+
+	// StorageClassName of servers whose spec.storage.storageClassName is not set.
+	// +optional
+	StorageClassName *string `json:"storageClassName,omitempty"`
+
+	// Resources of servers whose spec.resources is not set.
+	// +optional
+	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+
+	// Service is about the Service of the REST API.
+	// +optional
+	Service *ServiceDefaults `json:"service,omitempty"`
+
+	// TTL is how long Crossplane may wait before it runs the function again when
+	// nothing has changed, in Go's notation. Before Crossplane 2.4 it is also the
+	// longest time until a changed Secret is noticed. The shortest TTL of a
+	// pipeline's steps counts.
+	// +kubebuilder:default="60s"
+	// +optional
+	TTL string `json:"ttl,omitempty"`
+
+	// PendingTTL stands in for TTL while the server waits for a Secret or for its
+	// ConfigMap.
+	// +kubebuilder:default="10s"
+	// +optional
+	PendingTTL string `json:"pendingTTL,omitempty"`
+
+	// MissingSecrets says what happens when a Secret or one of its keys is not
+	// there. Hold keeps a running server as it is and creates no new one. Proceed
+	// creates and restarts servers all the same, with what there is.
+	// +kubebuilder:validation:Enum=Hold;Proceed
+	// +kubebuilder:default="Hold"
+	// +optional
+	MissingSecrets string `json:"missingSecrets,omitempty"`
+
+	// IncludeGeneration makes every change of a DittoServer's spec restart its
+	// server, and not only the changes that a server has to be restarted for.
+	// +optional
+	IncludeGeneration bool `json:"includeGeneration,omitempty"`
+}
+
+// What happens when a Secret or one of its keys is not there.
+const (
+	MissingSecretsHold    = "Hold"
+	MissingSecretsProceed = "Proceed"
+)
+
+// ServiceDefaults is about a Service.
+type ServiceDefaults struct {
+	// Type of the Services of servers that set none.
+	// +kubebuilder:validation:Enum=ClusterIP;NodePort;LoadBalancer
+	// +optional
+	Type corev1.ServiceType `json:"type,omitempty"`
+}

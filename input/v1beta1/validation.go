@@ -1,0 +1,68 @@
+package v1beta1
+
+import (
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// Default fills in what the Input leaves open.
+func (in *Input) Default() {
+	if in.TTL == "" {
+		in.TTL = "60s"
+	}
+	if in.PendingTTL == "" {
+		in.PendingTTL = "10s"
+	}
+	if in.MissingSecrets == "" {
+		in.MissingSecrets = MissingSecretsHold
+	}
+	if in.Service == nil {
+		in.Service = &ServiceDefaults{}
+	}
+}
+
+// Validate returns everything that is wrong with an Input to which the defaults
+// have been applied.
+func (in *Input) Validate() field.ErrorList {
+	errs := validateTTL(field.NewPath("input", "ttl"), in.TTL)
+	errs = append(errs, validateTTL(field.NewPath("input", "pendingTTL"), in.PendingTTL)...)
+	errs = append(errs, validateEnum(field.NewPath("input", "missingSecrets"), in.MissingSecrets, []string{MissingSecretsHold, MissingSecretsProceed})...)
+	errs = append(errs, validateEnum(field.NewPath("input", "service", "type"), in.Service.Type,
+		[]corev1.ServiceType{"", corev1.ServiceTypeClusterIP, corev1.ServiceTypeNodePort, corev1.ServiceTypeLoadBalancer})...)
+
+	if c := in.StorageClassName; c != nil && *c != "" && len(validation.IsDNS1123Subdomain(*c)) > 0 {
+		errs = append(errs, field.Invalid(field.NewPath("input", "storageClassName"), *c, "must be the name of a StorageClass"))
+	}
+
+	return errs
+}
+
+// ParsedTTL is the TTL of an Input that is valid.
+func (in *Input) ParsedTTL() time.Duration { return parse(in.TTL) }
+
+// ParsedPendingTTL is the TTL, of an Input that is valid, while something is
+// waited for.
+func (in *Input) ParsedPendingTTL() time.Duration { return parse(in.PendingTTL) }
+
+func parse(ttl string) time.Duration {
+	d, _ := time.ParseDuration(ttl) // Validated: it parses.
+	return d
+}
+
+func validateTTL(p *field.Path, ttl string) field.ErrorList {
+	if d, err := time.ParseDuration(ttl); err != nil || d < time.Second {
+		return field.ErrorList{field.Invalid(p, ttl, "must be at least 1s, as a number with a unit of s, m or h, such as 60s")}
+	}
+	return nil
+}
+
+func validateEnum[T ~string](p *field.Path, v T, supported []T) field.ErrorList {
+	if !slices.Contains(supported, v) {
+		return field.ErrorList{field.NotSupported(p, v, supported)}
+	}
+	return nil
+}

@@ -1,0 +1,55 @@
+package manifests
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+)
+
+// podSecurityContext is the restricted Pod Security Standard, field by field
+// under what the user sets. Without the fsGroup the server could read neither
+// its volumes nor its keytabs.
+func podSecurityContext(user *corev1.PodSecurityContext) *corev1.PodSecurityContext {
+	sc := corev1.PodSecurityContext{}
+	if user != nil {
+		sc = *user
+	}
+	if sc.FSGroup == nil {
+		sc.FSGroup = new(dittofs.UserID)
+	}
+	if sc.FSGroupChangePolicy == nil {
+		// Changing the owner of every file at each start would take long.
+		sc.FSGroupChangePolicy = new(corev1.FSGroupChangeOnRootMismatch)
+	}
+	if sc.RunAsNonRoot == nil {
+		sc.RunAsNonRoot = new(true)
+	}
+	if sc.RunAsUser == nil {
+		sc.RunAsUser = new(dittofs.UserID)
+	}
+	if sc.RunAsGroup == nil {
+		sc.RunAsGroup = new(dittofs.UserID)
+	}
+	if sc.SeccompProfile == nil {
+		sc.SeccompProfile = &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}
+	}
+	return &sc
+}
+
+// securityContext is the container's part of the same.
+func securityContext(user *corev1.SecurityContext) *corev1.SecurityContext {
+	sc := corev1.SecurityContext{}
+	if user != nil {
+		sc = *user
+	}
+	if sc.AllowPrivilegeEscalation == nil {
+		sc.AllowPrivilegeEscalation = new(false)
+	}
+	if sc.Capabilities == nil {
+		sc.Capabilities = &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}
+	}
+	if sc.ReadOnlyRootFilesystem == nil {
+		sc.ReadOnlyRootFilesystem = new(true)
+	}
+	return &sc
+}

@@ -1,0 +1,139 @@
+package manifests
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+)
+
+// Immutable is what Kubernetes does not let change once a StatefulSet exists.
+// Sending anything else makes it refuse the whole StatefulSet, a new image and a
+// rotated credential included.
+type Immutable struct {
+	ServiceName          string
+	PodManagementPolicy  appsv1.PodManagementPolicyType
+	Selector             *metav1.LabelSelector
+	VolumeClaimTemplates []corev1.PersistentVolumeClaim
+}
+
+// claims are the volumes that a server may have, in the order in which its claim
+// templates stand. PVCs are named after them.
+//
+//nolint:gochecknoglobals // A table.
+var claims = []struct {
+	name, dir, field string
+	size             func(*v1alpha1.StorageSpec) string
+}{
+	{"metadata", dittofs.MetadataDir, "metadataSize", func(s *v1alpha1.StorageSpec) string { return s.MetadataSize }},
+	{"content", dittofs.ContentDir, "contentSize", func(s *v1alpha1.StorageSpec) string { return s.ContentSize }},
+	{"controlplane", dittofs.ControlPlaneDir, "controlPlaneSize", func(s *v1alpha1.StorageSpec) string { return s.ControlPlaneSize }},
+}
+
+// Wanted is what a new StatefulSet of the DittoServer gets. Its pods are managed
+// in parallel: with the default, OrderedReady, a pod that never becomes ready is
+// not replaced when its template is mended.
+func Wanted(ds *v1alpha1.DittoServer) Immutable {
+	im := Immutable{
+		ServiceName:         ds.GetName() + "-headless",
+		PodManagementPolicy: appsv1.ParallelPodManagement,
+		Selector:            &metav1.LabelSelector{MatchLabels: labels(ds)},
+	}
+	for _, c := range claims {
+		if size := c.size(&ds.Spec.Storage); size != "" {
+			im.VolumeClaimTemplates = append(im.VolumeClaimTemplates, claimTemplate(c.name, size, ds.Spec.Storage.StorageClassName))
+		}
+	}
+	return im
+}
+
+func claimTemplate(name, size string, class *string) corev1.PersistentVolumeClaim {
+	return corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			StorageClassName: class,
+			VolumeMode:       new(corev1.PersistentVolumeFilesystem),
+			Resources: corev1.VolumeResourceRequirements{
+				// Validated: it parses.
+				Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(size)},
+			},
+		},
+	}
+}
+
+// StorageDrift says, a line each, where the volumes that a DittoServer asks for
+// are not those that its StatefulSet has.
+func StorageDrift(ds *v1alpha1.DittoServer, existing *Immutable) []string {
+	wanted := Wanted(ds)
+	drift := []string{}
+
+	for _, c := range claims {
+		w, h := claimNamed(wanted, c.name), claimNamed(*existing, c.name)
+		path := "spec.storage." + c.field
+		switch {
+		case w == nil && h == nil:
+		case h == nil:
+			drift = append(drift, fmt.Sprintf("%s: the StatefulSet has no such volume (%s)", path, c.size(&ds.Spec.Storage)))
+		case w == nil:
+			drift = append(drift, fmt.Sprintf("%s: not set, but the StatefulSet has that volume (%s), which stays mounted", path, storageOf(h)))
+		case storageOf(w).Cmp(*storageOf(h)) != 0:
+			drift = append(drift, fmt.Sprintf("%s: the volume was created with another size (%s, not %s)", path, storageOf(h), c.size(&ds.Spec.Storage)))
+		}
+	}
+
+	if class := ds.Spec.Storage.StorageClassName; len(existing.VolumeClaimTemplates) > 0 {
+		if had := existing.VolumeClaimTemplates[0].Spec.StorageClassName; className(class) != className(had) {
+			drift = append(drift, fmt.Sprintf("spec.storage.storageClassName: the volumes were created with another class (%s, not %s)", className(had), className(class)))
+		}
+	}
+
+	return drift
+}
+
+func className(class *string) string {
+	if class == nil {
+		return "the cluster's default"
+	}
+	return cmp.Or(*class, `""`)
+}
+
+func storageOf(c *corev1.PersistentVolumeClaim) *resource.Quantity {
+	return c.Spec.Resources.Requests.Storage()
+}
+
+func claimNamed(im Immutable, name string) *corev1.PersistentVolumeClaim {
+	i := slices.IndexFunc(im.VolumeClaimTemplates, func(c corev1.PersistentVolumeClaim) bool { return c.GetName() == name })
+	if i < 0 {
+		return nil
+	}
+	return &im.VolumeClaimTemplates[i]
+}
+
+// claimMounts mounts the volumes that the StatefulSet really has.
+func claimMounts(im Immutable) []corev1.VolumeMount {
+	mounts := []corev1.VolumeMount{}
+	for _, c := range claims {
+		if claimNamed(im, c.name) != nil {
+			mounts = append(mounts, corev1.VolumeMount{Name: c.name, MountPath: c.dir})
+		}
+	}
+	return mounts
+}
+
+// StorageWayOut is what to do about storage drift.
+func StorageWayOut(name string) string {
+	return strings.Join([]string{
+		"Kubernetes cannot change a StatefulSet's volume claims. Everything else keeps being applied.",
+		"Set the field back, or resize the PVCs by hand, then run",
+		fmt.Sprintf("kubectl delete statefulset %s --cascade=orphan: it is created again with the new claims and takes over the pod, which restarts once.", name),
+	}, " ")
+}

@@ -1,0 +1,167 @@
+// Package podinputs finds out what a pod reads from Secrets. It derives that
+// from the finished pod template, so nothing that the pod reads can be missing
+// from what is asked of Crossplane, from the hash, or from what is reported as
+// missing.
+package podinputs
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+)
+
+// An Input is something that a process of the pod reads from a Secret: a
+// variable or a file.
+type Input struct {
+	// Container that sees the input.
+	Container string
+
+	// Env is the name of the variable, or File the path of the file. Without a Key
+	// it is what stands before the name of each key.
+	Env, File string
+
+	// Secret and Key are where the input comes from. No key means every key.
+	Secret, Key string
+
+	// Optional inputs may be missing.
+	Optional bool
+
+	// Fixed files are mounted by a subPath: the kubelet never updates them.
+	Fixed bool
+}
+
+// Name is what the hash knows the input by. It is what the process sees, so the
+// Secret behind it can be renamed without a restart. Neither containers nor kinds
+// have blanks in their names, so no two inputs share one.
+func (i *Input) Name() string {
+	if i.Env != "" || i.File == "" {
+		return i.Container + " env " + i.Env
+	}
+	return i.Container + " file " + i.File
+}
+
+// Hot says whether a change reaches the process without a restart.
+func (i *Input) Hot() bool { return i.File != "" && !i.Fixed && dittofs.Hot(i.File) }
+
+// From returns the inputs of a pod template, sorted by name. It knows variables
+// (env, envFrom) and files (secret and projected volumes) of all containers.
+func From(t *corev1.PodTemplateSpec) []Input {
+	byName := map[string]Input{}
+	add := func(in Input) { byName[in.Name()] = in }
+
+	mounted := map[string]bool{}
+	for _, c := range slices.Concat(t.Spec.InitContainers, t.Spec.Containers) {
+		for _, in := range env(&c) {
+			add(in)
+		}
+		for _, m := range c.VolumeMounts {
+			mounted[m.Name] = true
+			for _, f := range files(t.Spec.Volumes, m.Name) {
+				if in, visible := mount(&m, f); visible {
+					in.Container = c.Name
+					add(in)
+				}
+			}
+		}
+	}
+
+	// A volume that no container mounts still keeps the pod from starting when its
+	// Secret is missing. The blank keeps it apart from containers.
+	for _, v := range t.Spec.Volumes {
+		if mounted[v.Name] {
+			continue
+		}
+		for _, f := range files(t.Spec.Volumes, v.Name) {
+			f.Container = "volume " + v.Name
+			f.File = "/" + f.File
+			f.Fixed = true
+			add(f)
+		}
+	}
+
+	return slices.SortedFunc(maps.Values(byName), func(a, b Input) int { return strings.Compare(a.Name(), b.Name()) })
+}
+
+// env returns the variables of a container that come out of Secrets.
+func env(c *corev1.Container) []Input {
+	ins := []Input{}
+	for _, f := range c.EnvFrom {
+		if r := f.SecretRef; r != nil {
+			ins = append(ins, Input{Container: c.Name, Env: f.Prefix, Secret: r.Name, Optional: isTrue(r.Optional)})
+		}
+	}
+	for _, e := range c.Env {
+		if e.ValueFrom == nil || e.ValueFrom.SecretKeyRef == nil {
+			continue
+		}
+		r := e.ValueFrom.SecretKeyRef
+		ins = append(ins, Input{Container: c.Name, Env: e.Name, Secret: r.Name, Key: r.Key, Optional: isTrue(r.Optional)})
+	}
+	return ins
+}
+
+// files returns the files of a volume's Secrets, with their paths in the volume.
+func files(volumes []corev1.Volume, name string) []Input {
+	i := slices.IndexFunc(volumes, func(v corev1.Volume) bool { return v.Name == name })
+	if i < 0 {
+		return nil
+	}
+
+	switch v := volumes[i]; {
+	case v.Secret != nil:
+		return items(v.Secret.SecretName, v.Secret.Items, isTrue(v.Secret.Optional))
+	case v.Projected != nil:
+		ins := []Input{}
+		for _, s := range v.Projected.Sources {
+			if s.Secret != nil {
+				ins = append(ins, items(s.Secret.Name, s.Secret.Items, isTrue(s.Secret.Optional))...)
+			}
+		}
+		return ins
+	}
+	return nil
+}
+
+func items(secret string, items []corev1.KeyToPath, optional bool) []Input {
+	if len(items) == 0 {
+		return []Input{{Secret: secret, Optional: optional}}
+	}
+	ins := make([]Input, 0, len(items))
+	for _, i := range items {
+		ins = append(ins, Input{File: i.Path, Secret: secret, Key: i.Key, Optional: optional})
+	}
+	return ins
+}
+
+// mount returns a file of a volume as a container sees it, if it sees it.
+func mount(m *corev1.VolumeMount, f Input) (in Input, visible bool) {
+	in = f
+	in.Fixed = m.SubPath != "" || m.SubPathExpr != ""
+
+	switch sub := strings.TrimSuffix(m.SubPath, "/"); {
+	case sub == "" && f.Key == "":
+		in.File = strings.TrimSuffix(m.MountPath, "/") + "/"
+	case sub == "":
+		// What a subPathExpr leaves visible only the kubelet knows. It may be all.
+		in.File = path.Join(m.MountPath, f.File)
+	case f.Key == "":
+		// Every key is a file, and the subPath names one.
+		in.Key, in.File = sub, m.MountPath
+	case sub == f.File:
+		in.File = m.MountPath
+	default:
+		rest, below := strings.CutPrefix(f.File, sub+"/")
+		if !below {
+			return Input{}, false
+		}
+		in.File = path.Join(m.MountPath, rest)
+	}
+	return in, true
+}
+
+func isTrue(b *bool) bool { return b != nil && *b }

@@ -1,0 +1,106 @@
+package podinputs
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+)
+
+// A Value is an input with the bytes that the process would see.
+type Value struct {
+	Name    string
+	Present bool
+	Bytes   []byte
+}
+
+// A Problem is a reason why a pod cannot start, or not work, with the Secrets as
+// they are. It says where it is, and never a value.
+type Problem struct {
+	Secret, Key string
+	Text        string
+}
+
+func (p Problem) String() string {
+	if p.Key == "" {
+		return fmt.Sprintf("Secret %q: %s", p.Secret, p.Text)
+	}
+	return fmt.Sprintf("Secret %q, key %q: %s", p.Secret, p.Key, p.Text)
+}
+
+// A Resolution is what the Secrets hold at the moment.
+type Resolution struct {
+	// Pending are the Secrets that Crossplane has not looked up yet, sorted.
+	Pending []string
+
+	// Problems are the inputs that are not as they must be, sorted.
+	Problems []Problem
+
+	// Restart are the inputs that a process reads once, sorted by name. Hot inputs
+	// are not here: a restart changes nothing about them.
+	Restart []Value
+}
+
+// Resolved says whether all inputs are there and as they must be.
+func (r *Resolution) Resolved() bool { return len(r.Pending) == 0 && len(r.Problems) == 0 }
+
+// Resolve reads the inputs out of the Secrets.
+func Resolve(inputs []Input, secrets Secrets) Resolution {
+	r := Resolution{}
+	for _, in := range inputs {
+		s, lookedUp := secrets[in.Secret]
+		if !lookedUp {
+			r.Pending = append(r.Pending, in.Secret)
+			continue
+		}
+		if in.Key != "" || s == nil {
+			r.add(in, s)
+			continue
+		}
+		for _, key := range s.keys() {
+			each := in
+			each.Key = key
+			if in.File == "" {
+				each.Env += key
+			} else {
+				each.File += key
+			}
+			r.add(each, s)
+		}
+	}
+
+	slices.Sort(r.Pending)
+	r.Pending = slices.Compact(r.Pending)
+	slices.SortFunc(r.Problems, func(a, b Problem) int { return strings.Compare(a.String(), b.String()) })
+	r.Problems = slices.Compact(r.Problems)
+	slices.SortStableFunc(r.Restart, func(a, b Value) int { return strings.Compare(a.Name, b.Name) })
+	return r
+}
+
+// add reads one input out of its Secret, which is nil if it does not exist.
+func (r *Resolution) add(in Input, s *Secret) {
+	v := Value{Name: in.Name()}
+	problem := ""
+
+	switch b, found, err := s.value(in.Key); {
+	case err != nil:
+		problem = "its value is not valid base64"
+	case s == nil && !in.Optional:
+		problem = "the Secret does not exist"
+	case !found && !in.Optional:
+		problem = "the Secret has no such key in its data"
+	case found && len(b) == 0 && !in.Optional:
+		problem = "its value is empty"
+	case found:
+		v.Present, v.Bytes = true, b
+		problem = dittofs.CheckValue(in.Env, b)
+	}
+
+	if problem != "" {
+		r.Problems = append(r.Problems, Problem{Secret: in.Secret, Key: in.Key, Text: problem})
+	}
+	if !in.Hot() {
+		r.Restart = append(r.Restart, v)
+	}
+}
