@@ -1,6 +1,8 @@
 package v1alpha1
 
 import (
+	"cmp"
+
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -10,6 +12,7 @@ type Defaults struct {
 	StorageClassName *string
 	Resources        *corev1.ResourceRequirements
 	ServiceType      corev1.ServiceType
+	AdapterServices  corev1.ServiceType
 }
 
 // Default fills in what the DittoServer leaves open, so that every block of the
@@ -26,7 +29,7 @@ func (s *DittoServer) Default(d Defaults) {
 	spec.Storage.StorageClassName = orPtr(spec.Storage.StorageClassName, d.StorageClassName)
 
 	db := ensure(&spec.Database)
-	if db.PostgresSecretRef != nil {
+	if db.PostgresSecretRef != nil || spec.Percona.IsEnabled() {
 		db.Type = DatabasePostgres
 	}
 	db.Type = or(db.Type, DatabaseSQLite)
@@ -35,6 +38,7 @@ func (s *DittoServer) Default(d Defaults) {
 
 	cp := ensure(&spec.ControlPlane)
 	cp.Port = orPtr(cp.Port, new(int32(8080)))
+	cp.RequireInitialPasswordChange = orPtr(cp.RequireInitialPasswordChange, new(true))
 
 	id := ensure(&spec.Identity)
 	ensure(&id.JWT)
@@ -51,9 +55,52 @@ func (s *DittoServer) Default(d Defaults) {
 	svc := ensure(&spec.Service)
 	svc.Type = or(svc.Type, or(d.ServiceType, corev1.ServiceTypeClusterIP))
 
+	if spec.Adapters == nil {
+		spec.Adapters = []AdapterSpec{{Type: AdapterNFS}, {Type: AdapterSMB}}
+	}
+	for i := range spec.Adapters {
+		a := &spec.Adapters[i]
+		a.Port = cmp.Or(a.Port, map[string]int32{AdapterNFS: 12049, AdapterSMB: 1445}[a.Type])
+	}
+
+	as := ensure(&spec.AdapterServices)
+	as.Enabled = orPtr(as.Enabled, new(true))
+	as.Type = or(as.Type, or(d.AdapterServices, corev1.ServiceTypeClusterIP))
+
+	m := ensure(&spec.Metrics)
+	m.Port = orPtr(m.Port, new(int32(9090)))
+	m.Path = or(m.Path, "/metrics")
+	ensure(&m.ServiceMonitor)
+
+	ensure(&spec.NetworkPolicy)
+
+	p := ensure(&spec.Percona)
+	p.Replicas = orPtr(p.Replicas, new(int32(1)))
+	p.StorageSize = or(p.StorageSize, "10Gi")
+	p.DatabaseName = or(p.DatabaseName, "dittofs")
+	b := ensure(&p.Backup)
+	b.Region = or(b.Region, "eu-west-1")
+	b.FullSchedule = or(b.FullSchedule, "0 2 * * *")
+	b.IncrSchedule = or(b.IncrSchedule, "0 * * * *")
+	b.RetentionDays = orPtr(b.RetentionDays, new(int32(7)))
+
+	spec.ShutdownTimeout = or(spec.ShutdownTimeout, "30s")
+
 	ro := ensure(&spec.Rollout)
 	ro.Policy = or(ro.Policy, RolloutAutomatic)
 }
+
+// IsEnabled says whether there is to be a PerconaPGCluster.
+func (s *PerconaSpec) IsEnabled() bool { return s != nil && s.Enabled }
+
+// IsEnabled says whether users are looked up in a directory.
+func (s *LDAPSpec) IsEnabled() bool { return s != nil && s.Enabled }
+
+// IsEnabled says whether clients are authenticated by Kerberos.
+func (s *KerberosSpec) IsEnabled() bool { return s != nil && s.Enabled }
+
+// IsEnabled says whether NTLM logons are checked with a domain controller.
+func (s *MachineAccountSpec) IsEnabled() bool { return s != nil && s.Enabled }
 
 // or returns v, or the default if v is empty.
 func or[T ~string](v, def T) T {

@@ -65,6 +65,40 @@ type DittoServerSpec struct {
 	// +optional
 	Service *ServiceSpec `json:"service,omitempty"`
 
+	// Adapters are the file protocols that the Services and the NetworkPolicy open
+	// the way to. They describe the server and do not configure it: its adapters
+	// are managed through its own API, and listen on the ports of the default
+	// unless they were given others there.
+	// +kubebuilder:default={{type: "nfs", port: 12049}, {type: "smb", port: 1445}}
+	// +kubebuilder:validation:MaxItems=2
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Adapters []AdapterSpec `json:"adapters,omitempty"`
+
+	// AdapterServices expose the file protocols, each with a Service.
+	// +optional
+	AdapterServices *AdapterServicesSpec `json:"adapterServices,omitempty"`
+
+	// Metrics are the server's Prometheus metrics.
+	// +optional
+	Metrics *MetricsSpec `json:"metrics,omitempty"`
+
+	// NetworkPolicy limits who may connect to the server.
+	// +optional
+	NetworkPolicy *NetworkPolicySpec `json:"networkPolicy,omitempty"`
+
+	// Percona runs a PostgreSQL cluster for the server, with Percona's operator.
+	// +optional
+	Percona *PerconaSpec `json:"percona,omitempty"`
+
+	// ShutdownTimeout bounds each stage of the server's shutdown, in Go's notation.
+	// The termination grace period follows it.
+	// +kubebuilder:default="30s"
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+	// +optional
+	ShutdownTimeout string `json:"shutdownTimeout,omitempty"`
+
 	// Resources of the server's container. The server sizes its caches after the
 	// memory limit.
 	// +optional
@@ -81,7 +115,8 @@ type DittoServerSpec struct {
 	PodSecurityContext *corev1.PodSecurityContext `json:"podSecurityContext,omitempty"`
 
 	// TerminationGracePeriodSeconds is the time, in seconds, between the order to
-	// stop and the kill. Defaults to what the server's own shutdown can take, 105.
+	// stop and the kill. Defaults to what the server's own shutdown can take, which
+	// is three times the shutdownTimeout and 15 seconds.
 	// +kubebuilder:validation:Minimum=36
 	// +optional
 	TerminationGracePeriodSeconds *int64 `json:"terminationGracePeriodSeconds,omitempty"`
@@ -89,6 +124,43 @@ type DittoServerSpec struct {
 	// Rollout says when a changed configuration or Secret restarts the server.
 	// +optional
 	Rollout *RolloutSpec `json:"rollout,omitempty"`
+
+	// ImagePullPolicy of the image.
+	// +kubebuilder:validation:Enum=Always;IfNotPresent;Never
+	// +optional
+	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
+
+	// ImagePullSecrets for the image.
+	// +optional
+	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
+
+	// NodeSelector of the pod.
+	// +optional
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+
+	// Tolerations of the pod.
+	// +optional
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+
+	// Affinity of the pod.
+	// +optional
+	Affinity *corev1.Affinity `json:"affinity,omitempty"`
+
+	// TopologySpreadConstraints of the pod.
+	// +optional
+	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`
+
+	// PriorityClassName of the pod.
+	// +optional
+	PriorityClassName string `json:"priorityClassName,omitempty"`
+
+	// PodLabels are added to the pod's. A change restarts the server.
+	// +optional
+	PodLabels map[string]string `json:"podLabels,omitempty"`
+
+	// PodAnnotations are added to the pod's. A change restarts the server.
+	// +optional
+	PodAnnotations map[string]string `json:"podAnnotations,omitempty"`
 }
 
 // StorageSpec is the server's volumes. Kubernetes does not let a StatefulSet's
@@ -120,51 +192,6 @@ type StorageSpec struct {
 	StorageClassName *string `json:"storageClassName,omitempty"`
 }
 
-// Database types.
-const (
-	DatabaseSQLite   = "sqlite"
-	DatabasePostgres = "postgres"
-)
-
-// DatabaseSpec is where the control plane keeps its records.
-type DatabaseSpec struct {
-	// Type of the database. A postgresSecretRef means postgres, whatever stands
-	// here.
-	// +kubebuilder:validation:Enum=sqlite;postgres
-	// +kubebuilder:default="sqlite"
-	// +optional
-	Type string `json:"type,omitempty"`
-
-	// SQLite is used when there is no postgresSecretRef.
-	// +optional
-	SQLite *SQLiteSpec `json:"sqlite,omitempty"`
-
-	// PostgresSecretRef names the Secret with the credentials: the keys host,
-	// database, user and password, and if wanted port and sslmode.
-	// +optional
-	PostgresSecretRef *PostgresSecretRef `json:"postgresSecretRef,omitempty"`
-}
-
-// SQLiteSpec is the file of the SQLite database.
-type SQLiteSpec struct {
-	// Path of the file, on one of the server's volumes.
-	// +kubebuilder:default="/data/controlplane/controlplane.db"
-	// +optional
-	Path string `json:"path,omitempty"`
-}
-
-// A PostgresSecretRef names a Secret of the DittoServer's namespace.
-type PostgresSecretRef struct {
-	// Name of the Secret.
-	// +kubebuilder:validation:MinLength=1
-	Name string `json:"name"`
-
-	// Key is accepted, so that manifests written for the DittoFS operator are,
-	// and has no effect: the server reads no connection string.
-	// +optional
-	Key string `json:"key,omitempty"`
-}
-
 // A SecretKeyRef names one key of a Secret of the DittoServer's namespace.
 type SecretKeyRef struct {
 	// Name of the Secret.
@@ -184,59 +211,28 @@ type ControlPlaneSpec struct {
 	// +kubebuilder:default=8080
 	// +optional
 	Port *int32 `json:"port,omitempty"`
-}
 
-// IdentitySpec is how users and API clients prove who they are.
-type IdentitySpec struct {
-	// Type of the identity store. Accepted for manifests written for the DittoFS
-	// operator; the server has one.
-	// +kubebuilder:validation:Enum=memory
-	// +kubebuilder:default="memory"
+	// TLS may be set to true to insist on a certSecretName, which is what turns
+	// TLS on.
 	// +optional
-	Type string `json:"type,omitempty"`
+	TLS bool `json:"tls,omitempty"`
 
-	// JWT is the API's tokens.
+	// CertSecretName names the Secret with the API's certificate and key, under
+	// tls.crt and tls.key. With it the API speaks HTTPS only. A renewed
+	// certificate is served without a restart.
 	// +optional
-	JWT *JWTSpec `json:"jwt,omitempty"`
+	CertSecretName string `json:"certSecretName,omitempty"`
 
-	// Admin is the account that the server creates at its first start.
+	// ClientCASecretName names the Secret with the CAs of the API's clients, under
+	// ca.crt. With it the API refuses clients without a certificate of theirs.
 	// +optional
-	Admin *AdminSpec `json:"admin,omitempty"`
-}
+	ClientCASecretName string `json:"clientCASecretName,omitempty"`
 
-// JWTSpec is the tokens of the REST API.
-type JWTSpec struct {
-	// SecretRef is the key that signs the tokens, at least 32 bytes. A new key
-	// restarts the server and ends every session.
-	SecretRef *SecretKeyRef `json:"secretRef"`
-
-	// AccessTokenDuration is how long an access token is good for, in Go's
-	// notation: 15m, 1h30m.
-	// +kubebuilder:default="15m"
-	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+	// RequireInitialPasswordChange says whether an account that was created with a
+	// generated password has to change it at the first login.
+	// +kubebuilder:default=true
 	// +optional
-	AccessTokenDuration string `json:"accessTokenDuration,omitempty"`
-
-	// RefreshTokenDuration is how long a refresh token is good for, in Go's
-	// notation: 168h for a week.
-	// +kubebuilder:default="168h"
-	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
-	// +optional
-	RefreshTokenDuration string `json:"refreshTokenDuration,omitempty"`
-}
-
-// AdminSpec is the account that the server creates at its first start.
-type AdminSpec struct {
-	// Username of the account. The server knows no other than admin.
-	// +kubebuilder:default="admin"
-	// +kubebuilder:validation:Enum=admin
-	// +optional
-	Username string `json:"username,omitempty"`
-
-	// PasswordSecretRef is the password in plain text, 8 to 72 bytes. The server
-	// reads it when it creates the account and never again.
-	// +optional
-	PasswordSecretRef *SecretKeyRef `json:"passwordSecretRef,omitempty"`
+	RequireInitialPasswordChange *bool `json:"requireInitialPasswordChange,omitempty"`
 }
 
 // LoggingSpec is the server's log.
@@ -258,19 +254,32 @@ type LoggingSpec struct {
 	// +kubebuilder:default="stdout"
 	// +optional
 	Output string `json:"output,omitempty"`
+
+	// Rotation of the file, if the output is one.
+	// +optional
+	Rotation *LogRotationSpec `json:"rotation,omitempty"`
 }
 
-// ServiceSpec is how a Service is exposed.
-type ServiceSpec struct {
-	// Type of the Service. Defaults to the platform team's choice, or else to
-	// ClusterIP.
-	// +kubebuilder:validation:Enum=ClusterIP;NodePort;LoadBalancer
+// LogRotationSpec says when a log file makes room for the next.
+type LogRotationSpec struct {
+	// MaxSize of a file, in MB. Defaults to 100.
+	// +kubebuilder:validation:Minimum=0
 	// +optional
-	Type corev1.ServiceType `json:"type,omitempty"`
+	MaxSize int32 `json:"maxSize,omitempty"`
 
-	// Annotations of the Service, such as a cloud's load balancer settings.
+	// MaxBackups is the number of old files that are kept. 0 keeps all.
+	// +kubebuilder:validation:Minimum=0
 	// +optional
-	Annotations map[string]string `json:"annotations,omitempty"`
+	MaxBackups int32 `json:"maxBackups,omitempty"`
+
+	// MaxAge of an old file, in days. 0 is no limit.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	MaxAge int32 `json:"maxAge,omitempty"`
+
+	// Compress old files.
+	// +optional
+	Compress bool `json:"compress,omitempty"`
 }
 
 // Rollout policies.
@@ -331,4 +340,8 @@ type DittoServerStatus struct {
 	// dittofs.io/config-hash.
 	// +optional
 	ConfigHash string `json:"configHash,omitempty"`
+
+	// PerconaClusterName is the name of the PerconaPGCluster, if there is one.
+	// +optional
+	PerconaClusterName string `json:"perconaClusterName,omitempty"`
 }

@@ -32,17 +32,18 @@ func (s *DittoServer) Validate() field.ErrorList {
 	errs := validateMetadata(s.GetName(), s.GetNamespace())
 	errs = append(errs, validateRange(spec.Child("replicas"), *s.Spec.Replicas, 0, 1, "a second server must not write to the same volumes")...)
 	errs = append(errs, s.Spec.Storage.validate(spec.Child("storage"))...)
-	errs = append(errs, s.Spec.Database.validate(spec.Child("database"), s.Spec.Storage.dirs())...)
-	errs = append(errs, validatePort(spec.Child("controlPlane", "port"), *s.Spec.ControlPlane.Port)...)
+	errs = append(errs, s.Spec.Database.validate(spec.Child("database"), &s.Spec)...)
+	errs = append(errs, s.Spec.Percona.validate(spec.Child("percona"), &s.Spec)...)
+	errs = append(errs, s.Spec.ControlPlane.validate(spec.Child("controlPlane"))...)
 	errs = append(errs, s.Spec.Identity.validate(spec.Child("identity"))...)
 	errs = append(errs, s.Spec.Logging.validate(spec.Child("logging"), s.Spec.Storage.dirs())...)
 	errs = append(errs, validateEnum(spec.Child("service", "type"), s.Spec.Service.Type, ServiceTypes())...)
+	errs = append(errs, validateEnum(spec.Child("adapterServices", "type"), s.Spec.AdapterServices.Type, ServiceTypes())...)
+	errs = append(errs, s.Spec.Metrics.validate(spec.Child("metrics"))...)
+	errs = append(errs, s.Spec.validatePorts(spec)...)
+	errs = append(errs, s.Spec.validateShutdown(spec)...)
+	errs = append(errs, s.Spec.validatePod(spec)...)
 	errs = append(errs, s.Spec.Rollout.validate(spec.Child("rollout"))...)
-
-	if g := s.Spec.TerminationGracePeriodSeconds; g != nil && *g < MinTerminationGracePeriodSeconds {
-		errs = append(errs, field.Invalid(spec.Child("terminationGracePeriodSeconds"), *g,
-			fmt.Sprintf("must be at least %d: the server has to flush its metadata before it is killed. Leave it out for a safe value", MinTerminationGracePeriodSeconds)))
-	}
 
 	return errs
 }
@@ -104,59 +105,6 @@ func (s *StorageSpec) dirs() []string {
 	return dirs
 }
 
-func (s *DatabaseSpec) validate(p *field.Path, dirs []string) field.ErrorList {
-	errs := validateEnum(p.Child("type"), s.Type, []string{DatabaseSQLite, DatabasePostgres})
-
-	if r := s.PostgresSecretRef; r != nil {
-		errs = append(errs, validateSecretName(p.Child("postgresSecretRef", "name"), r.Name)...)
-	} else if s.Type == DatabasePostgres {
-		errs = append(errs, field.Required(p.Child("postgresSecretRef"),
-			"type postgres needs the Secret with the keys host, database, user and password. Name it, or set type sqlite"))
-	}
-	if s.Type == DatabaseSQLite && !within(s.SQLite.Path, dirs) {
-		errs = append(errs, field.Invalid(p.Child("sqlite", "path"), s.SQLite.Path,
-			"must be a file under "+strings.Join(dirs, ", ")+": anywhere else it is lost with the pod"))
-	}
-
-	return errs
-}
-
-func (s *IdentitySpec) validate(p *field.Path) field.ErrorList {
-	errs := validateEnum(p.Child("type"), s.Type, []string{"", "memory"})
-
-	jwt := p.Child("jwt")
-	if s.JWT.SecretRef == nil {
-		errs = append(errs, field.Required(jwt.Child("secretRef"), "name the Secret and the key that sign the API's tokens"))
-	} else {
-		errs = append(errs, s.JWT.SecretRef.validate(jwt.Child("secretRef"))...)
-	}
-	errs = append(errs, validateDuration(jwt.Child("accessTokenDuration"), s.JWT.AccessTokenDuration)...)
-	errs = append(errs, validateDuration(jwt.Child("refreshTokenDuration"), s.JWT.RefreshTokenDuration)...)
-
-	admin := p.Child("admin")
-	if s.Admin.Username != "admin" {
-		errs = append(errs, field.Invalid(admin.Child("username"), s.Admin.Username, "must be admin: the server creates no other account. Create others through its API"))
-	}
-	if r := s.Admin.PasswordSecretRef; r != nil {
-		errs = append(errs, r.validate(admin.Child("passwordSecretRef"))...)
-	}
-
-	return errs
-}
-
-func (s *LoggingSpec) validate(p *field.Path, dirs []string) field.ErrorList {
-	errs := validateEnum(p.Child("level"), s.Level, []string{"DEBUG", "INFO", "WARN", "ERROR"})
-	errs = append(errs, validateEnum(p.Child("format"), s.Format, []string{"text", "json"})...)
-
-	dirs = append(slices.Clone(dirs), "/tmp")
-	if s.Output != "stdout" && s.Output != "stderr" && !within(s.Output, dirs) {
-		errs = append(errs, field.Invalid(p.Child("output"), s.Output,
-			"must be stdout, stderr, or a file under "+strings.Join(dirs, ", ")+": the rest of the file system is read-only"))
-	}
-
-	return errs
-}
-
 func (s *RolloutSpec) validate(p *field.Path) field.ErrorList {
 	errs := validateEnum(p.Child("policy"), s.Policy, []string{RolloutAutomatic, RolloutManual})
 	if len(s.RestartToken) > maxRestartToken {
@@ -211,10 +159,6 @@ func validateDuration(p *field.Path, value string) field.ErrorList {
 		return field.ErrorList{field.Invalid(p, value, "must be more than zero")}
 	}
 	return nil
-}
-
-func validatePort(p *field.Path, port int32) field.ErrorList {
-	return validateRange(p, port, 1, 65535, "it is a TCP port")
 }
 
 func validateRange(p *field.Path, v, lowest, highest int32, why string) field.ErrorList {

@@ -36,6 +36,10 @@ type Input struct {
 	// +optional
 	Service *ServiceDefaults `json:"service,omitempty"`
 
+	// AdapterServices is about the Services of the file protocols.
+	// +optional
+	AdapterServices *ServiceDefaults `json:"adapterServices,omitempty"`
+
 	// TTL is how long Crossplane may wait before it runs the function again when
 	// nothing has changed, in Go's notation. Before Crossplane 2.4 it is also the
 	// longest time until a changed Secret is noticed. The shortest TTL of a

@@ -23,6 +23,9 @@ func (in *Input) Default() {
 	if in.Service == nil {
 		in.Service = &ServiceDefaults{}
 	}
+	if in.AdapterServices == nil {
+		in.AdapterServices = &ServiceDefaults{}
+	}
 }
 
 // Validate returns everything that is wrong with an Input to which the defaults
@@ -31,8 +34,10 @@ func (in *Input) Validate() field.ErrorList {
 	errs := validateTTL(field.NewPath("input", "ttl"), in.TTL)
 	errs = append(errs, validateTTL(field.NewPath("input", "pendingTTL"), in.PendingTTL)...)
 	errs = append(errs, validateEnum(field.NewPath("input", "missingSecrets"), in.MissingSecrets, []string{MissingSecretsHold, MissingSecretsProceed})...)
-	errs = append(errs, validateEnum(field.NewPath("input", "service", "type"), in.Service.Type,
-		[]corev1.ServiceType{"", corev1.ServiceTypeClusterIP, corev1.ServiceTypeNodePort, corev1.ServiceTypeLoadBalancer})...)
+	for name, svc := range map[string]*ServiceDefaults{"service": in.Service, "adapterServices": in.AdapterServices} {
+		errs = append(errs, validateEnum(field.NewPath("input", name, "type"), svc.Type,
+			[]corev1.ServiceType{"", corev1.ServiceTypeClusterIP, corev1.ServiceTypeNodePort, corev1.ServiceTypeLoadBalancer})...)
+	}
 
 	if c := in.StorageClassName; c != nil && *c != "" && len(validation.IsDNS1123Subdomain(*c)) > 0 {
 		errs = append(errs, field.Invalid(field.NewPath("input", "storageClassName"), *c, "must be the name of a StorageClass"))

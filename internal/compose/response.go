@@ -6,7 +6,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
@@ -35,19 +34,17 @@ func To(req *fnv1.RunFunctionRequest, ttl time.Duration) *fnv1.RunFunctionRespon
 }
 
 // Desired adds a server's objects to the response, each with its readiness. A
-// StatefulSet that is withheld makes the whole composite resource unready:
-// without it, all that is there may well be.
-func Desired(rsp *fnv1.RunFunctionResponse, objects *manifests.Objects, d rollout.Decision, ready map[string]bool) error {
-	desired := map[string]runtime.Object{
-		manifests.ConfigMapResource:       objects.ConfigMap,
-		manifests.HeadlessServiceResource: objects.HeadlessService,
-		manifests.APIServiceResource:      objects.APIService,
-	}
+// StatefulSet that is withheld makes the whole composite resource unready: all
+// that is there may well be ready.
+func Desired(rsp *fnv1.RunFunctionResponse, want *manifests.Objects, have *observe.Composed, d rollout.Decision) error {
+	desired := maps.Clone(want.Companions)
+	desired[manifests.ConfigMapResource] = want.ConfigMap
 	if d.Action == rollout.Withhold {
 		rsp.Desired.Composite.Ready = fnv1.Ready_READY_FALSE
 	} else {
-		objects.StatefulSet.Spec.Template.Annotations = annotations(objects.StatefulSet.Spec.Template.Annotations, d.Annotations)
-		desired[manifests.StatefulSetResource] = objects.StatefulSet
+		t := &want.StatefulSet.Spec.Template
+		t.Annotations = annotations(t.Annotations, d.Annotations)
+		desired[manifests.StatefulSetResource] = want.StatefulSet
 	}
 
 	for name, o := range desired {
@@ -56,7 +53,7 @@ func Desired(rsp *fnv1.RunFunctionResponse, objects *manifests.Objects, d rollou
 			return err
 		}
 		r := &fnv1.Resource{Resource: s, Ready: fnv1.Ready_READY_FALSE}
-		if ready[name] {
+		if observe.Ready(name, o, have, want, d) {
 			r.Ready = fnv1.Ready_READY_TRUE
 		}
 		rsp.Desired.Resources[name] = r

@@ -34,12 +34,25 @@ const (
 	TempDir = "/tmp"
 )
 
+// Files that the server reads out of Secrets. Their directories are where the
+// function mounts them.
+const (
+	TLSCertFile      = "/tls/tls.crt"
+	TLSKeyFile       = "/tls/tls.key"
+	ClientCAFile     = "/tls-client-ca/ca.crt"
+	MetricsTokenFile = "/metrics-token/token"
+	KeytabFile       = "/kerberos/dittofs.keytab"
+	Krb5ConfFile     = "/kerberos-krb5/krb5.conf"
+	LDAPCAFile       = "/ldap-ca/ca.crt"
+	PostgresCAFile   = "/postgres-ca/ca.crt"
+)
+
 // Environment variables that the server reads from Secrets, all at its start.
 const (
-	EnvJWTSecret = "DITTOFS_CONTROLPLANE_SECRET"
-
-	// EnvAdminPassword counts only while there is no admin account.
-	EnvAdminPassword = "DITTOFS_ADMIN_INITIAL_PASSWORD"
+	EnvJWTSecret            = "DITTOFS_CONTROLPLANE_SECRET"
+	EnvAdminPassword        = "DITTOFS_ADMIN_INITIAL_PASSWORD"
+	EnvLDAPBindPassword     = "DITTOFS_LDAP_BIND_PASSWORD"
+	EnvMachineAccountSecret = "DITTOFS_KERBEROS_MACHINE_ACCOUNT_SECRET"
 
 	EnvPostgresHost     = "DITTOFS_DATABASE_POSTGRES_HOST"
 	EnvPostgresPort     = "DITTOFS_DATABASE_POSTGRES_PORT"
@@ -58,25 +71,10 @@ const (
 	ReadinessPath = "/health/ready"
 )
 
-// ShutdownTimeout bounds each stage of the server's shutdown.
-const ShutdownTimeout = 30 * time.Second
-
 // ShutdownBudget is the longest that a shutdown takes before the server ends
 // itself, for the given bound of each stage.
 func ShutdownBudget(timeout time.Duration) time.Duration {
 	return 3*timeout + 5*time.Second
-}
-
-// hot is the Secret files that the server reads again while it runs. Whatever is
-// not here is read once, at the start.
-//
-//nolint:gochecknoglobals // A table.
-var hot = map[string]string{}
-
-// Hot says whether the server picks up a change of the file by itself.
-func Hot(path string) bool {
-	_, ok := hot[path]
-	return ok
 }
 
 // CheckValue says what the server would refuse about a value that it reads from

@@ -22,28 +22,3 @@ func configMap(ds *v1alpha1.DittoServer) (*corev1.ConfigMap, error) {
 		Data:       map[string]string{dittofs.ConfigFile: string(cfg)},
 	}, nil
 }
-
-// config is the server's configuration. Nothing in it comes from a Secret.
-func config(spec *v1alpha1.DittoServerSpec) *dittofs.Config {
-	c := &dittofs.Config{
-		Logging: dittofs.Logging{
-			Level:  spec.Logging.Level,
-			Format: spec.Logging.Format,
-			Output: spec.Logging.Output,
-		},
-		ShutdownTimeout: dittofs.ShutdownTimeout.String(),
-		Database:        dittofs.Database{Type: spec.Database.Type},
-		ControlPlane: dittofs.ControlPlane{
-			Host: "0.0.0.0",
-			Port: *spec.ControlPlane.Port,
-			JWT: dittofs.JWT{
-				AccessTokenDuration:  spec.Identity.JWT.AccessTokenDuration,
-				RefreshTokenDuration: spec.Identity.JWT.RefreshTokenDuration,
-			},
-		},
-	}
-	if spec.Database.Type == v1alpha1.DatabaseSQLite {
-		c.Database.SQLite = &dittofs.SQLite{Path: spec.Database.SQLite.Path}
-	}
-	return c
-}

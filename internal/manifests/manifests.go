@@ -6,6 +6,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 
@@ -17,9 +18,17 @@ import (
 // name: renaming one deletes the object and creates another.
 const (
 	ConfigMapResource       = "config"
+	StatefulSetResource     = "statefulset"
 	HeadlessServiceResource = "headless-service"
 	APIServiceResource      = "api-service"
-	StatefulSetResource     = "statefulset"
+	NFSServiceResource      = "nfs-service"
+	SMBServiceResource      = "smb-service"
+	MetricsServiceResource  = "metrics-service"
+	ServiceMonitorResource  = "service-monitor"
+	NetworkPolicyResource   = "network-policy"
+	PerconaResource         = "percona-cluster"
+	JWTSecretResource       = "jwt-secret"
+	AdminSecretResource     = "admin-credentials"
 )
 
 // Annotations of the pod template. A new value of one replaces the pod.
@@ -32,35 +41,52 @@ const (
 	AnnotationRestartToken = "dittofs.io/restart-token"
 )
 
-// Objects are the Kubernetes objects of one DittoServer.
+// Objects are the Kubernetes objects of one DittoServer, but for the Secrets.
 type Objects struct {
-	ConfigMap       *corev1.ConfigMap
-	HeadlessService *corev1.Service
-	APIService      *corev1.Service
-	StatefulSet     *appsv1.StatefulSet
+	ConfigMap   *corev1.ConfigMap
+	StatefulSet *appsv1.StatefulSet
+
+	// Companions are all others, by the name of the composed resource.
+	Companions map[string]runtime.Object
 }
 
-// Build renders a DittoServer that has its defaults and is valid. What a running
-// StatefulSet can no longer change is taken from existing; nil means that there
-// is no StatefulSet yet.
-func Build(ds *v1alpha1.DittoServer, existing *Immutable) (Objects, error) {
+// Options are what the objects depend on beside the DittoServer.
+type Options struct {
+	// Existing is what a running StatefulSet can no longer change, or nil if there
+	// is no StatefulSet.
+	Existing *Immutable
+
+	// ServiceMonitor is set if the cluster knows the kind.
+	ServiceMonitor bool
+}
+
+// Build renders a DittoServer that has its defaults and is valid.
+func Build(ds *v1alpha1.DittoServer, o Options) (Objects, error) {
 	cm, err := configMap(ds)
 	if err != nil {
 		return Objects{}, errors.Wrap(err, "cannot render the server's configuration")
 	}
 
 	im := Wanted(ds)
-	if existing != nil {
-		im = *existing
+	if o.Existing != nil {
+		im = *o.Existing
 	}
 
-	return Objects{
-		ConfigMap:       cm,
-		HeadlessService: headlessService(ds),
-		APIService:      apiService(ds),
-		StatefulSet:     statefulSet(ds, im),
-	}, nil
+	objects := Objects{ConfigMap: cm, StatefulSet: statefulSet(ds, im), Companions: services(ds)}
+	if ds.Spec.NetworkPolicy.Enabled {
+		objects.Companions[NetworkPolicyResource] = networkPolicy(ds)
+	}
+	if ds.Spec.Metrics.ServiceMonitor.Enabled && o.ServiceMonitor {
+		objects.Companions[ServiceMonitorResource] = serviceMonitor(ds)
+	}
+	if ds.Spec.Percona.Enabled {
+		objects.Companions[PerconaResource] = perconaCluster(ds)
+	}
+	return objects, nil
 }
+
+// Config is the config.yaml that the server is to read.
+func (o *Objects) Config() string { return o.ConfigMap.Data[dittofs.ConfigFile] }
 
 func meta(ds *v1alpha1.DittoServer, suffix string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
@@ -78,6 +104,3 @@ func labels(ds *v1alpha1.DittoServer) map[string]string {
 		"app.kubernetes.io/instance": ds.GetName(),
 	}
 }
-
-// Config is the config.yaml that the server is to read.
-func (o *Objects) Config() string { return o.ConfigMap.Data[dittofs.ConfigFile] }

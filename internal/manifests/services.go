@@ -1,51 +1,93 @@
 package manifests
 
 import (
+	"maps"
+	"strconv"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 )
 
-// portAPI is the name of the REST API's port, in the pod and in the Services.
-const portAPI = "api"
+// Names of the pod's ports, and of the Services' ports that lead to them.
+const (
+	portAPI     = "api"
+	portMetrics = "metrics"
+)
+
+// metricsLabel tells the Service of the metrics from the server's others.
+const metricsLabel = "dittofs.io/metrics-service"
+
+// services are all Services of a server, by the name of the composed resource.
+func services(ds *v1alpha1.DittoServer) map[string]runtime.Object {
+	ss := map[string]runtime.Object{
+		HeadlessServiceResource: headlessService(ds),
+		APIServiceResource:      apiService(ds),
+	}
+	if *ds.Spec.AdapterServices.Enabled {
+		for _, a := range ds.Spec.Adapters {
+			ss[map[string]string{v1alpha1.AdapterNFS: NFSServiceResource, v1alpha1.AdapterSMB: SMBServiceResource}[a.Type]] = adapterService(ds, a)
+		}
+	}
+	if ds.Spec.Metrics.Enabled {
+		ss[MetricsServiceResource] = metricsService(ds)
+	}
+	return ss
+}
 
 // headlessService gives the pod its DNS name.
 func headlessService(ds *v1alpha1.DittoServer) *corev1.Service {
-	return &corev1.Service{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
-		ObjectMeta: meta(ds, "-headless"),
-		Spec: corev1.ServiceSpec{
-			Type:      corev1.ServiceTypeClusterIP,
-			ClusterIP: corev1.ClusterIPNone,
-			Selector:  labels(ds),
-			Ports:     []corev1.ServicePort{servicePort(portAPI, *ds.Spec.ControlPlane.Port)},
-		},
-	}
+	s := service(ds, "-headless", corev1.ServiceTypeClusterIP, servicePort(portAPI, *ds.Spec.ControlPlane.Port, intstr.FromString(portAPI)))
+	s.Spec.ClusterIP = corev1.ClusterIPNone
+	return s
 }
 
 // apiService is how clients reach the REST API.
 func apiService(ds *v1alpha1.DittoServer) *corev1.Service {
-	svc := &corev1.Service{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
-		ObjectMeta: meta(ds, "-api"),
-		Spec: corev1.ServiceSpec{
-			Type:     ds.Spec.Service.Type,
-			Selector: labels(ds),
-			Ports:    []corev1.ServicePort{servicePort(portAPI, *ds.Spec.ControlPlane.Port)},
-		},
-	}
-	svc.Annotations = ds.Spec.Service.Annotations
-	return svc
+	s := service(ds, "-api", ds.Spec.Service.Type, servicePort(portAPI, *ds.Spec.ControlPlane.Port, intstr.FromString(portAPI)))
+	s.Annotations = ds.Spec.Service.Annotations
+	return s
 }
 
-// servicePort points at the pod's port of the same name.
-func servicePort(name string, port int32) corev1.ServicePort {
-	return corev1.ServicePort{
-		Name:       name,
-		Port:       port,
-		TargetPort: intstr.FromString(name),
-		Protocol:   corev1.ProtocolTCP,
+// adapterService is how clients reach a file protocol. It points at a number, not
+// at a port of the pod: see containerPorts.
+func adapterService(ds *v1alpha1.DittoServer, a v1alpha1.AdapterSpec) *corev1.Service {
+	s := service(ds, "-"+a.Type, ds.Spec.AdapterServices.Type, servicePort(a.Type, a.Port, intstr.FromInt32(a.Port)))
+	s.Annotations = ds.Spec.AdapterServices.Annotations
+	return s
+}
+
+// metricsService is where Prometheus finds the metrics, by the annotations or by
+// the ServiceMonitor.
+func metricsService(ds *v1alpha1.DittoServer) *corev1.Service {
+	m := ds.Spec.Metrics
+	s := service(ds, "-metrics", corev1.ServiceTypeClusterIP, servicePort(portMetrics, *m.Port, intstr.FromString(portMetrics)))
+	s.Labels = metricsLabels(ds)
+	s.Annotations = map[string]string{
+		"prometheus.io/scrape": "true",
+		"prometheus.io/port":   strconv.Itoa(int(*m.Port)),
+		"prometheus.io/path":   m.Path,
 	}
+	return s
+}
+
+func metricsLabels(ds *v1alpha1.DittoServer) map[string]string {
+	l := map[string]string{metricsLabel: "true"}
+	maps.Copy(l, labels(ds))
+	return l
+}
+
+func service(ds *v1alpha1.DittoServer, suffix string, t corev1.ServiceType, port corev1.ServicePort) *corev1.Service {
+	return &corev1.Service{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
+		ObjectMeta: meta(ds, suffix),
+		Spec:       corev1.ServiceSpec{Type: t, Selector: labels(ds), Ports: []corev1.ServicePort{port}},
+	}
+}
+
+func servicePort(name string, port int32, target intstr.IntOrString) corev1.ServicePort {
+	return corev1.ServicePort{Name: name, Port: port, TargetPort: target, Protocol: corev1.ProtocolTCP}
 }

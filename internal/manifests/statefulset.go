@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"maps"
+	"math"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -56,6 +57,12 @@ func podTemplate(ds *v1alpha1.DittoServer, im Immutable) corev1.PodTemplateSpec 
 			Volumes:                       volumes(ds),
 			SecurityContext:               podSecurityContext(ds.Spec.PodSecurityContext),
 			TerminationGracePeriodSeconds: new(gracePeriod(&ds.Spec)),
+			ImagePullSecrets:              ds.Spec.ImagePullSecrets,
+			NodeSelector:                  ds.Spec.NodeSelector,
+			Tolerations:                   ds.Spec.Tolerations,
+			Affinity:                      ds.Spec.Affinity,
+			TopologySpreadConstraints:     ds.Spec.TopologySpreadConstraints,
+			PriorityClassName:             ds.Spec.PriorityClassName,
 
 			// The server does not talk to Kubernetes.
 			AutomountServiceAccountToken: new(false),
@@ -66,7 +73,9 @@ func podTemplate(ds *v1alpha1.DittoServer, im Immutable) corev1.PodTemplateSpec 
 		},
 	}
 
+	t.Annotations = maps.Clone(ds.Spec.PodAnnotations)
 	t.Labels = labels(ds)
+	maps.Copy(t.Labels, ds.Spec.PodLabels)
 	// A StatefulSet that was not made by this function may select other labels.
 	if im.Selector != nil {
 		maps.Copy(t.Labels, im.Selector.MatchLabels)
@@ -74,6 +83,9 @@ func podTemplate(ds *v1alpha1.DittoServer, im Immutable) corev1.PodTemplateSpec 
 
 	c := &t.Spec.Containers[0]
 	c.VolumeMounts = append(c.VolumeMounts, claimMounts(im)...)
+	for _, v := range secretVolumes(&ds.Spec) {
+		c.VolumeMounts = append(c.VolumeMounts, v.mount())
+	}
 
 	return t
 }
@@ -85,8 +97,9 @@ func container(ds *v1alpha1.DittoServer) corev1.Container {
 		Image:           ds.Spec.Image,
 		Command:         command,
 		Args:            args,
-		Env:             env(&ds.Spec),
-		Ports:           []corev1.ContainerPort{{Name: portAPI, ContainerPort: *ds.Spec.ControlPlane.Port, Protocol: corev1.ProtocolTCP}},
+		Env:             env(ds),
+		ImagePullPolicy: ds.Spec.ImagePullPolicy,
+		Ports:           containerPorts(&ds.Spec),
 		SecurityContext: securityContext(ds.Spec.SecurityContext),
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: "config", MountPath: dittofs.ConfigDir, ReadOnly: true},
@@ -98,9 +111,9 @@ func container(ds *v1alpha1.DittoServer) corev1.Container {
 
 		// Opening a large metadata store takes long: the server has 150 seconds
 		// before liveness is looked at.
-		StartupProbe:   probe(dittofs.LivenessPath, 5, 30),
-		LivenessProbe:  probe(dittofs.LivenessPath, 10, 3),
-		ReadinessProbe: probe(dittofs.ReadinessPath, 5, 3),
+		StartupProbe:   probe(ds, dittofs.LivenessPath, 5, 30),
+		LivenessProbe:  probe(ds, dittofs.LivenessPath, 10, 3),
+		ReadinessProbe: probe(ds, dittofs.ReadinessPath, 5, 3),
 	}
 	if ds.Spec.Resources != nil {
 		c.Resources = *ds.Spec.Resources
@@ -109,21 +122,39 @@ func container(ds *v1alpha1.DittoServer) corev1.Container {
 }
 
 // probe asks the API every so many seconds, and gives up after so many failures.
-// All numbers are set, so that what is sent is what Kubernetes stores.
-func probe(path string, period, failures int32) *corev1.Probe {
-	return &corev1.Probe{
-		ProbeHandler: corev1.ProbeHandler{
-			HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromString(portAPI), Scheme: corev1.URISchemeHTTP},
-		},
+// All numbers are set, so that what is sent is what Kubernetes stores. The
+// kubelet has no client certificate: where one is asked for, it only connects.
+func probe(ds *v1alpha1.DittoServer, path string, period, failures int32) *corev1.Probe {
+	p := &corev1.Probe{
 		PeriodSeconds:    period,
 		FailureThreshold: failures,
 		TimeoutSeconds:   5,
 		SuccessThreshold: 1,
 	}
+	switch cp := ds.Spec.ControlPlane; {
+	case cp.ClientCASecretName != "":
+		p.TCPSocket = &corev1.TCPSocketAction{Port: intstr.FromString(portAPI)}
+	case cp.CertSecretName != "":
+		p.HTTPGet = &corev1.HTTPGetAction{Path: path, Port: intstr.FromString(portAPI), Scheme: corev1.URISchemeHTTPS}
+	default:
+		p.HTTPGet = &corev1.HTTPGetAction{Path: path, Port: intstr.FromString(portAPI), Scheme: corev1.URISchemeHTTP}
+	}
+	return p
+}
+
+// containerPorts are the ports that the configuration sets. Those of the adapters
+// are not here: they are set through the server's API, and a change of them must
+// not replace the pod.
+func containerPorts(spec *v1alpha1.DittoServerSpec) []corev1.ContainerPort {
+	ports := []corev1.ContainerPort{{Name: portAPI, ContainerPort: *spec.ControlPlane.Port, Protocol: corev1.ProtocolTCP}}
+	if spec.Metrics.Enabled {
+		ports = append(ports, corev1.ContainerPort{Name: portMetrics, ContainerPort: *spec.Metrics.Port, Protocol: corev1.ProtocolTCP})
+	}
+	return ports
 }
 
 func volumes(ds *v1alpha1.DittoServer) []corev1.Volume {
-	return []corev1.Volume{
+	vs := []corev1.Volume{
 		{
 			Name: "config",
 			VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
@@ -137,52 +168,10 @@ func volumes(ds *v1alpha1.DittoServer) []corev1.Volume {
 			VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}},
 		},
 	}
-}
-
-// env is what the server reads out of Secrets.
-func env(spec *v1alpha1.DittoServerSpec) []corev1.EnvVar {
-	e := []corev1.EnvVar{secretEnv(dittofs.EnvJWTSecret, spec.Identity.JWT.SecretRef)}
-	if r := spec.Identity.Admin.PasswordSecretRef; r != nil {
-		e = append(e, secretEnv(dittofs.EnvAdminPassword, r))
+	for _, v := range secretVolumes(&ds.Spec) {
+		vs = append(vs, v.volume())
 	}
-	if r := spec.Database.PostgresSecretRef; r != nil {
-		e = append(e, postgresEnv(r.Name)...)
-	}
-	return e
-}
-
-// postgresEnv reads one variable for each key, as the server takes no connection
-// string.
-func postgresEnv(secret string) []corev1.EnvVar {
-	e := []corev1.EnvVar{}
-	for _, v := range []struct {
-		name, key string
-		optional  bool
-	}{
-		{dittofs.EnvPostgresHost, "host", false},
-		{dittofs.EnvPostgresPort, "port", true},
-		{dittofs.EnvPostgresDatabase, "database", false},
-		{dittofs.EnvPostgresUser, "user", false},
-		{dittofs.EnvPostgresPassword, "password", false},
-		{dittofs.EnvPostgresSSLMode, "sslmode", true},
-	} {
-		ev := secretEnv(v.name, &v1alpha1.SecretKeyRef{Name: secret, Key: v.key})
-		if v.optional {
-			ev.ValueFrom.SecretKeyRef.Optional = new(true)
-		}
-		e = append(e, ev)
-	}
-	return e
-}
-
-func secretEnv(name string, r *v1alpha1.SecretKeyRef) corev1.EnvVar {
-	return corev1.EnvVar{
-		Name: name,
-		ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
-			LocalObjectReference: corev1.LocalObjectReference{Name: r.Name},
-			Key:                  r.Key,
-		}},
-	}
+	return vs
 }
 
 // gracePeriod is the time, in seconds, that the server has to stop in.
@@ -190,5 +179,6 @@ func gracePeriod(spec *v1alpha1.DittoServerSpec) int64 {
 	if g := spec.TerminationGracePeriodSeconds; g != nil {
 		return *g
 	}
-	return int64((preStop + dittofs.ShutdownBudget(dittofs.ShutdownTimeout) + graceMargin).Seconds())
+	timeout, _ := time.ParseDuration(spec.ShutdownTimeout) // Validated: it parses.
+	return int64(math.Ceil((preStop + dittofs.ShutdownBudget(timeout) + graceMargin).Seconds()))
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
+	"github.com/dittofs/function-dittoserver/internal/podinputs"
 	"github.com/dittofs/function-dittoserver/internal/rollout"
 )
 
@@ -22,8 +23,17 @@ type Composed struct {
 	// Config is the config.yaml of the ConfigMap, or nil if there is no ConfigMap.
 	Config *string
 
-	// Services by the name of the composed resource.
-	Services map[string]*corev1.Service
+	// Exists says of each composed resource, by name, whether it does.
+	Exists map[string]bool
+
+	// Exposed are the Services that have got an address outside of the cluster.
+	Exposed map[string]bool
+
+	// Secrets that the function has made.
+	Secrets map[string]*podinputs.Secret
+
+	// PerconaReady is set once the PerconaPGCluster is.
+	PerconaReady bool
 }
 
 // A StatefulSet is what the function looks at of the existing StatefulSet.
@@ -32,6 +42,9 @@ type StatefulSet struct {
 	Annotations rollout.Annotations
 	Immutable   manifests.Immutable
 	Status      appsv1.StatefulSetStatus
+
+	// Keytab says whether the pod has a keytab.
+	Keytab bool
 }
 
 // Annotations of the existing pod template, or nil.
@@ -52,31 +65,29 @@ func (c *Composed) Immutable() *manifests.Immutable {
 
 // NewComposed reads the composed resources that exist.
 func NewComposed(resources map[string]*fnv1.Resource) (*Composed, error) {
-	c := &Composed{Services: map[string]*corev1.Service{}}
+	c := &Composed{Exists: map[string]bool{}, Exposed: map[string]bool{}, Secrets: map[string]*podinputs.Secret{}}
 
-	if r, ok := resources[manifests.ConfigMapResource]; ok {
-		config := r.GetResource().GetFields()["data"].GetStructValue().GetFields()[dittofs.ConfigFile].GetStringValue()
-		c.Config = &config
-	}
+	for name, r := range resources {
+		c.Exists[name] = true
+		f := r.GetResource().GetFields()
 
-	for _, name := range []string{manifests.HeadlessServiceResource, manifests.APIServiceResource} {
-		r, ok := resources[name]
-		if !ok {
-			continue
+		switch name {
+		case manifests.ConfigMapResource:
+			c.Config = new(f["data"].GetStructValue().GetFields()[dittofs.ConfigFile].GetStringValue())
+		case manifests.StatefulSetResource:
+			ss, err := newStatefulSet(r.GetResource())
+			if err != nil {
+				return nil, errors.Wrap(err, "cannot read the observed StatefulSet")
+			}
+			c.StatefulSet = ss
+		case manifests.APIServiceResource, manifests.NFSServiceResource, manifests.SMBServiceResource:
+			ingress := f["status"].GetStructValue().GetFields()["loadBalancer"].GetStructValue().GetFields()["ingress"]
+			c.Exposed[name] = len(ingress.GetListValue().GetValues()) > 0
+		case manifests.JWTSecretResource, manifests.AdminSecretResource:
+			c.Secrets[name] = podinputs.NewSecret(r.GetResource())
+		case manifests.PerconaResource:
+			c.PerconaReady = f["status"].GetStructValue().GetFields()["state"].GetStringValue() == "ready"
 		}
-		svc := &corev1.Service{}
-		if err := decode(r.GetResource().GetFields()["status"], &svc.Status); err != nil {
-			return nil, errors.Wrapf(err, "cannot read the status of the observed %s", name)
-		}
-		c.Services[name] = svc
-	}
-
-	if r, ok := resources[manifests.StatefulSetResource]; ok {
-		ss, err := newStatefulSet(r.GetResource())
-		if err != nil {
-			return nil, errors.Wrap(err, "cannot read the observed StatefulSet")
-		}
-		c.StatefulSet = ss
 	}
 
 	return c, nil
@@ -84,7 +95,8 @@ func NewComposed(resources map[string]*fnv1.Resource) (*Composed, error) {
 
 func newStatefulSet(s *structpb.Struct) (*StatefulSet, error) {
 	spec := s.GetFields()["spec"].GetStructValue().GetFields()
-	annotations := spec["template"].GetStructValue().GetFields()["metadata"].GetStructValue().GetFields()["annotations"].GetStructValue().GetFields()
+	template := spec["template"].GetStructValue().GetFields()
+	annotations := template["metadata"].GetStructValue().GetFields()["annotations"].GetStructValue().GetFields()
 
 	ss := &StatefulSet{
 		Generation: int64(s.GetFields()["metadata"].GetStructValue().GetFields()["generation"].GetNumberValue()),
@@ -92,6 +104,9 @@ func newStatefulSet(s *structpb.Struct) (*StatefulSet, error) {
 			ConfigHash:   annotations[manifests.AnnotationConfigHash].GetStringValue(),
 			RestartToken: annotations[manifests.AnnotationRestartToken].GetStringValue(),
 		},
+	}
+	for _, v := range template["spec"].GetStructValue().GetFields()["volumes"].GetListValue().GetValues() {
+		ss.Keytab = ss.Keytab || v.GetStructValue().GetFields()["name"].GetStringValue() == manifests.KeytabVolume
 	}
 	if err := decode(s.GetFields()["status"], &ss.Status); err != nil {
 		return nil, errors.Wrap(err, "status")

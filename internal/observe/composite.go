@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/structpb"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
@@ -35,6 +36,7 @@ func NewComposite(xr *structpb.Struct) (*Composite, field.ErrorList) {
 
 	c.Name = meta["name"].GetStringValue()
 	c.Namespace = meta["namespace"].GetStringValue()
+	c.UID = types.UID(meta["uid"].GetStringValue())
 	c.Generation = int64(meta["generation"].GetNumberValue())
 
 	for _, v := range xr.GetFields()["status"].GetStructValue().GetFields()["conditions"].GetListValue().GetValues() {

@@ -27,6 +27,11 @@ const (
 	TypeProgressing     = "Progressing"
 	TypeStorageInSync   = "StorageInSync"
 	TypeRestartPending  = "RestartPending"
+
+	// TypeDatabaseReady is set only where the function composes the database, and
+	// TypeServiceMonitorReady only where the user asks for a ServiceMonitor.
+	TypeDatabaseReady       = "DatabaseReady"
+	TypeServiceMonitorReady = "ServiceMonitorReady"
 )
 
 // A Condition of the composite resource. Messages have neither times nor
@@ -42,6 +47,8 @@ type Condition struct {
 func (c *Condition) NeedsAttention() bool {
 	switch c.Type {
 	case TypeSecretsResolved, TypeStorageInSync:
+		return c.Status == False && c.Reason != reasonCreating
+	case TypeServiceMonitorReady:
 		return c.Status == False
 	case TypeRestartPending:
 		return c.Status == True && c.Reason == string(rollout.ManualPolicy)
@@ -49,16 +56,53 @@ func (c *Condition) NeedsAttention() bool {
 	return false
 }
 
+// reasonCreating is given while something is being created for the first time.
+const reasonCreating = "Creating"
+
 // Conditions of a server that could be rendered, in a fixed order.
-func Conditions(xr *Composite, have *Composed, want *manifests.Objects, res *podinputs.Resolution, d rollout.Decision) []Condition {
-	return []Condition{
+func Conditions(xr *Composite, have *Composed, want *manifests.Objects, secrets *podinputs.Resolution, k Kind, d rollout.Decision) []Condition {
+	cs := []Condition{
 		configReady(have, want),
-		secretsResolved(res, d),
+		secretsResolved(secrets, d),
 		available(have.StatefulSet, xr),
 		progressing(have.StatefulSet, want, d),
 		storageInSync(have.StatefulSet, xr),
 		restartPending(have.StatefulSet, d),
 	}
+	if xr.Spec.Percona.Enabled {
+		cs = append(cs, databaseReady(xr, have))
+	}
+	if xr.Spec.Metrics.ServiceMonitor.Enabled {
+		cs = append(cs, serviceMonitorReady(k))
+	}
+	return cs
+}
+
+func databaseReady(xr *Composite, have *Composed) Condition {
+	if have.PerconaReady {
+		return Condition{Type: TypeDatabaseReady, Status: True, Reason: "Ready"}
+	}
+	return Condition{
+		Type: TypeDatabaseReady, Status: False, Reason: "NotReady",
+		Message: fmt.Sprintf("PerconaPGCluster %q is not ready. A new server is created once it is", manifests.PerconaName(xr.DittoServer)),
+	}
+}
+
+func serviceMonitorReady(k Kind) Condition {
+	c := Condition{Type: TypeServiceMonitorReady, Status: True, Reason: "Composed"}
+	switch k {
+	case KindKnown:
+	case KindPending:
+		c.Status, c.Reason = Unknown, "Pending"
+		c.Message = "Crossplane has not looked up yet whether the cluster knows the kind"
+	case KindMissing:
+		c.Status, c.Reason = False, "KindMissing"
+		c.Message = "The cluster does not know the kind ServiceMonitor (monitoring.coreos.com/v1). Install the Prometheus operator, or set spec.metrics.serviceMonitor.enabled to false"
+	case KindUnknowable:
+		c.Status, c.Reason = False, "KindUnknowable"
+		c.Message = "This Crossplane cannot tell whether the cluster knows the kind ServiceMonitor: it takes 2.2 or later"
+	}
+	return c
 }
 
 // Invalid is the condition of a composite resource or an Input that cannot be
@@ -71,26 +115,29 @@ func configReady(have *Composed, want *manifests.Objects) Condition {
 	c := Condition{Type: TypeConfigReady, Status: True, Reason: "Written"}
 	switch {
 	case have.Config == nil:
-		c.Status, c.Reason, c.Message = False, "Creating", fmt.Sprintf("ConfigMap %q is being created", want.ConfigMap.GetName())
+		c.Status, c.Reason, c.Message = False, reasonCreating, fmt.Sprintf("ConfigMap %q is being created", want.ConfigMap.GetName())
 	case *have.Config != want.Config():
 		c.Status, c.Reason, c.Message = False, "Updating", fmt.Sprintf("ConfigMap %q is being updated", want.ConfigMap.GetName())
 	}
 	return c
 }
 
-func secretsResolved(res *podinputs.Resolution, d rollout.Decision) Condition {
+func secretsResolved(secrets *podinputs.Resolution, d rollout.Decision) Condition {
 	c := Condition{Type: TypeSecretsResolved, Status: True, Reason: "Resolved"}
-	if len(res.Pending) > 0 {
-		c.Status, c.Reason = Unknown, "Pending"
-		c.Message = "Crossplane has not looked up all Secrets yet"
-	}
-	if len(res.Problems) > 0 {
-		c.Status, c.Reason = False, "Unresolved"
-		lines := make([]string, 0, len(res.Problems)+1)
-		for _, p := range res.Problems {
+	switch {
+	case len(secrets.Problems) > 0:
+		lines := make([]string, 0, len(secrets.Problems))
+		for _, p := range secrets.Problems {
 			lines = append(lines, p.String())
 		}
+		c.Status, c.Reason = False, "Unresolved"
 		c.Message = strings.Join(lines, "; ") + ". " + consequence(d)
+	case len(secrets.Creating) > 0:
+		c.Status, c.Reason = False, reasonCreating
+		c.Message = "Secrets that are being created: " + strings.Join(secrets.Creating, ", ")
+	case len(secrets.Pending) > 0:
+		c.Status, c.Reason = Unknown, "Pending"
+		c.Message = "Crossplane has not looked up all Secrets yet"
 	}
 	return c
 }
@@ -126,7 +173,7 @@ func progressing(ss *StatefulSet, want *manifests.Objects, d rollout.Decision) C
 	case d.Action == rollout.Withhold:
 		c.Reason, c.Message = "Waiting", "The StatefulSet is not created yet"
 	case ss == nil:
-		c.Status, c.Reason, c.Message = True, "Creating", "The StatefulSet is being created"
+		c.Status, c.Reason, c.Message = True, reasonCreating, "The StatefulSet is being created"
 	case !statefulSetReady(ss, want, d):
 		c.Status, c.Reason = True, "RollingOut"
 		c.Message = "The pod is not yet ready with the newest configuration"
@@ -160,6 +207,8 @@ func restartPending(ss *StatefulSet, d rollout.Decision) Condition {
 		if d.Wanted == ss.Annotations {
 			c.Status, c.Message = False, "The ConfigMap is being put back as the server has read it"
 		}
+	case rollout.DatabasePending:
+		// Said only of a server that is not created yet.
 	case rollout.SecretsPending, rollout.SecretsMissing:
 		c.Status, c.Reason, c.Message = Unknown, string(d.Reason), "Whether the server has to restart is known when its Secrets are"
 	}

@@ -2,19 +2,26 @@ package observe
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 	"github.com/dittofs/function-dittoserver/internal/rollout"
 )
 
-// Readiness of the composed resources, by name.
-func Readiness(have *Composed, want *manifests.Objects, d rollout.Decision) map[string]bool {
-	return map[string]bool{
-		manifests.ConfigMapResource:       !ConfigStale(have, want) && have.Config != nil,
-		manifests.HeadlessServiceResource: serviceReady(have.Services[manifests.HeadlessServiceResource], want.HeadlessService),
-		manifests.APIServiceResource:      serviceReady(have.Services[manifests.APIServiceResource], want.APIService),
-		manifests.StatefulSetResource:     statefulSetReady(have.StatefulSet, want, d),
+// Ready says whether a composed resource is as wanted.
+func Ready(name string, o runtime.Object, have *Composed, want *manifests.Objects, d rollout.Decision) bool {
+	switch name {
+	case manifests.ConfigMapResource:
+		return have.Config != nil && *have.Config == want.Config()
+	case manifests.StatefulSetResource:
+		return statefulSetReady(have.StatefulSet, want, d)
+	case manifests.PerconaResource:
+		return have.PerconaReady
 	}
+	if svc, ok := o.(*corev1.Service); ok && svc.Spec.Type == corev1.ServiceTypeLoadBalancer {
+		return have.Exposed[name]
+	}
+	return have.Exists[name]
 }
 
 // ConfigStale says whether a pod that starts now could see another config.yaml
@@ -25,13 +32,6 @@ func ConfigStale(have *Composed, want *manifests.Objects) bool {
 		return have.StatefulSet != nil
 	}
 	return *have.Config != want.Config()
-}
-
-func serviceReady(have, want *corev1.Service) bool {
-	if have == nil {
-		return false
-	}
-	return want.Spec.Type != corev1.ServiceTypeLoadBalancer || len(have.Status.LoadBalancer.Ingress) > 0
 }
 
 // statefulSetReady says whether the server runs as wanted. A hash that is held

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/manifests"
 	"github.com/dittofs/function-dittoserver/internal/rollout"
 )
 
@@ -18,6 +19,10 @@ func XRStatus(xr *Composite, ss *StatefulSet, d rollout.Decision) map[string]any
 	}
 	if d.Annotations.ConfigHash != "" {
 		status["configHash"] = d.Annotations.ConfigHash
+	}
+
+	if xr.Spec.Percona.Enabled {
+		status["perconaClusterName"] = manifests.PerconaName(xr.DittoServer)
 	}
 
 	ready := int32(0)

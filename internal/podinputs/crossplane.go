@@ -36,6 +36,9 @@ type Secrets map[string]*Secret
 // A Secret is the data of a Secret. Only what is read of it is decoded.
 type Secret struct {
 	data map[string]*structpb.Value
+
+	// Controller is the UID of the object that the Secret belongs to, if any.
+	Controller string
 }
 
 // SecretsFrom returns the Secrets of the namespace among the required resources
@@ -52,19 +55,31 @@ func SecretsFrom(required map[string]*fnv1.Resources, inputs []Input, namespace 
 			f := item.GetResource().GetFields()
 			meta := f["metadata"].GetStructValue().GetFields()
 			if f["kind"].GetStringValue() == "Secret" && meta["name"].GetStringValue() == in.Secret && meta["namespace"].GetStringValue() == namespace {
-				secrets[in.Secret] = &Secret{data: f["data"].GetStructValue().GetFields()}
+				secrets[in.Secret] = NewSecret(item.GetResource())
 			}
 		}
 	}
 	return secrets
 }
 
+// NewSecret reads a Secret.
+func NewSecret(object *structpb.Struct) *Secret {
+	f := object.GetFields()
+	s := &Secret{data: f["data"].GetStructValue().GetFields()}
+	for _, v := range f["metadata"].GetStructValue().GetFields()["ownerReferences"].GetListValue().GetValues() {
+		if owner := v.GetStructValue().GetFields(); owner["controller"].GetBoolValue() {
+			s.Controller = owner["uid"].GetStringValue()
+		}
+	}
+	return s
+}
+
 func (s *Secret) keys() []string {
 	return slices.Sorted(maps.Keys(s.data))
 }
 
-// value returns the bytes of a key, as a pod sees them.
-func (s *Secret) value(key string) (b []byte, found bool, err error) {
+// Value returns the bytes of a key, as a pod sees them.
+func (s *Secret) Value(key string) (b []byte, found bool, err error) {
 	if s == nil {
 		return nil, false, nil
 	}

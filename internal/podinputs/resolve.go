@@ -34,6 +34,9 @@ type Resolution struct {
 	// Pending are the Secrets that Crossplane has not looked up yet, sorted.
 	Pending []string
 
+	// Creating are Secrets that do not exist and are being created, sorted.
+	Creating []string
+
 	// Problems are the inputs that are not as they must be, sorted.
 	Problems []Problem
 
@@ -42,16 +45,18 @@ type Resolution struct {
 	Restart []Value
 }
 
-// Resolved says whether all inputs are there and as they must be.
-func (r *Resolution) Resolved() bool { return len(r.Pending) == 0 && len(r.Problems) == 0 }
-
-// Resolve reads the inputs out of the Secrets.
-func Resolve(inputs []Input, secrets Secrets) Resolution {
+// Resolve reads the inputs out of the Secrets. Those in creating are not a problem
+// yet if they do not exist.
+func Resolve(inputs []Input, secrets Secrets, creating []string) Resolution {
 	r := Resolution{}
 	for _, in := range inputs {
 		s, lookedUp := secrets[in.Secret]
 		if !lookedUp {
 			r.Pending = append(r.Pending, in.Secret)
+			continue
+		}
+		if s == nil && slices.Contains(creating, in.Secret) {
+			r.Creating = append(r.Creating, in.Secret)
 			continue
 		}
 		if in.Key != "" || s == nil {
@@ -72,6 +77,8 @@ func Resolve(inputs []Input, secrets Secrets) Resolution {
 
 	slices.Sort(r.Pending)
 	r.Pending = slices.Compact(r.Pending)
+	slices.Sort(r.Creating)
+	r.Creating = slices.Compact(r.Creating)
 	slices.SortFunc(r.Problems, func(a, b Problem) int { return strings.Compare(a.String(), b.String()) })
 	r.Problems = slices.Compact(r.Problems)
 	slices.SortStableFunc(r.Restart, func(a, b Value) int { return strings.Compare(a.Name, b.Name) })
@@ -83,7 +90,7 @@ func (r *Resolution) add(in Input, s *Secret) {
 	v := Value{Name: in.Name()}
 	problem := ""
 
-	switch b, found, err := s.value(in.Key); {
+	switch b, found, err := s.Value(in.Key); {
 	case err != nil:
 		problem = "its value is not valid base64"
 	case s == nil && !in.Optional:

@@ -21,7 +21,8 @@ const (
 type Reason string
 
 const (
-	// SecretsPending means that Crossplane has not looked up all Secrets.
+	// SecretsPending means that Crossplane has not looked up all Secrets, or that
+	// one is being created.
 	SecretsPending Reason = "SecretsPending"
 
 	// SecretsMissing means that a Secret, a key or a value is not as it must be. A
@@ -33,6 +34,9 @@ const (
 	// applies objects in no order, and a pod that starts before its ConfigMap is
 	// written keeps the old configuration for good.
 	ConfigMapFirst Reason = "ConfigMapFirst"
+
+	// DatabasePending means that a new server's database is not ready.
+	DatabasePending Reason = "DatabasePending"
 
 	// ManualPolicy means that the user wants to say when.
 	ManualPolicy Reason = "ManualPolicy"
@@ -53,9 +57,12 @@ type State struct {
 	// Wanted are the annotations that the configuration and the Secrets call for.
 	Wanted Annotations
 
-	// SecretsPending is set while Crossplane has not looked up all Secrets, and
-	// SecretsMissing when one of them is not as it must be.
+	// SecretsPending is set while Crossplane has not looked up all Secrets, or one
+	// is being created, and SecretsMissing when one is not as it must be.
 	SecretsPending, SecretsMissing bool
+
+	// DatabasePending is set while the server's database is not ready.
+	DatabasePending bool
 
 	// ProceedWithout missing Secrets.
 	ProceedWithout bool
@@ -86,6 +93,8 @@ func Decide(s State) Decision {
 		return s.stay(SecretsPending)
 	case s.SecretsMissing && !s.ProceedWithout:
 		return s.stay(SecretsMissing)
+	case s.DatabasePending && s.Observed == nil:
+		return s.stay(DatabasePending)
 	case s.ConfigMapStale:
 		return s.stay(ConfigMapFirst)
 	case s.Manual && s.Observed != nil && s.Observed.RestartToken == s.Wanted.RestartToken && s.Observed.ConfigHash != s.Wanted.ConfigHash:

@@ -1,0 +1,137 @@
+package v1alpha1
+
+import corev1 "k8s.io/api/core/v1"
+
+// Database types.
+const (
+	DatabaseSQLite   = "sqlite"
+	DatabasePostgres = "postgres"
+)
+
+// DatabaseSpec is where the control plane keeps its records.
+type DatabaseSpec struct {
+	// Type of the database. A postgresSecretRef or percona means postgres, whatever
+	// stands here.
+	// +kubebuilder:validation:Enum=sqlite;postgres
+	// +kubebuilder:default="sqlite"
+	// +optional
+	Type string `json:"type,omitempty"`
+
+	// SQLite is used when the database is no PostgreSQL.
+	// +optional
+	SQLite *SQLiteSpec `json:"sqlite,omitempty"`
+
+	// PostgresSecretRef names the Secret with the credentials: the keys host,
+	// database, user and password, and if wanted port and sslmode.
+	// +optional
+	PostgresSecretRef *PostgresSecretRef `json:"postgresSecretRef,omitempty"`
+
+	// SSLRootCertSecretRef is the CA that PostgreSQL's certificate is checked
+	// against. With it the sslmode is verify-full, unless the Secret with the
+	// credentials names another.
+	// +optional
+	SSLRootCertSecretRef *SecretKeyRef `json:"sslRootCertSecretRef,omitempty"`
+}
+
+// SQLiteSpec is the file of the SQLite database.
+type SQLiteSpec struct {
+	// Path of the file, on one of the server's volumes.
+	// +kubebuilder:default="/data/controlplane/controlplane.db"
+	// +optional
+	Path string `json:"path,omitempty"`
+}
+
+// A PostgresSecretRef names a Secret of the DittoServer's namespace.
+type PostgresSecretRef struct {
+	// Name of the Secret.
+	// +kubebuilder:validation:MinLength=1
+	Name string `json:"name"`
+
+	// Key is accepted, so that manifests written for the DittoFS operator are,
+	// and has no effect: the server reads no connection string.
+	// +optional
+	Key string `json:"key,omitempty"`
+}
+
+// PerconaSpec is a PostgreSQL cluster that Percona's operator runs. It becomes a
+// PerconaPGCluster, and the server starts once that is ready.
+type PerconaSpec struct {
+	// Enabled creates the cluster.
+	// +optional
+	Enabled bool `json:"enabled,omitempty"`
+
+	// DeleteWithServer must be true. What Crossplane has composed it deletes with
+	// the composite resource, so the cluster cannot outlive its DittoServer. To
+	// keep a database for longer, create it by yourself and name its credentials
+	// in database.postgresSecretRef.
+	// +optional
+	DeleteWithServer bool `json:"deleteWithServer,omitempty"`
+
+	// Replicas of the cluster.
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=5
+	// +optional
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// StorageSize of each replica's volume.
+	// +kubebuilder:default="10Gi"
+	// +kubebuilder:validation:Pattern=`^[0-9]+(Gi|Mi|Ti)$`
+	// +optional
+	StorageSize string `json:"storageSize,omitempty"`
+
+	// StorageClassName of the cluster's volumes.
+	// +optional
+	StorageClassName *string `json:"storageClassName,omitempty"`
+
+	// DatabaseName is the name of the database in the cluster.
+	// +kubebuilder:default="dittofs"
+	// +kubebuilder:validation:Pattern=`^[a-z_][a-z0-9_]*$`
+	// +kubebuilder:validation:MaxLength=63
+	// +optional
+	DatabaseName string `json:"databaseName,omitempty"`
+
+	// Backup of the cluster, to an S3 bucket.
+	// +optional
+	Backup *PerconaBackupSpec `json:"backup,omitempty"`
+}
+
+// PerconaBackupSpec is a pgBackRest backup to an S3 bucket.
+type PerconaBackupSpec struct {
+	// Enabled makes backups.
+	// +optional
+	Enabled bool `json:"enabled,omitempty"`
+
+	// CredentialsSecretRef names the Secret with pgBackRest's s3.conf.
+	// +optional
+	CredentialsSecretRef *corev1.LocalObjectReference `json:"credentialsSecretRef,omitempty"`
+
+	// Bucket of the backups.
+	// +optional
+	Bucket string `json:"bucket,omitempty"`
+
+	// Endpoint of the S3 service.
+	// +optional
+	Endpoint string `json:"endpoint,omitempty"`
+
+	// Region of the bucket.
+	// +kubebuilder:default="eu-west-1"
+	// +optional
+	Region string `json:"region,omitempty"`
+
+	// FullSchedule of full backups, as cron has it.
+	// +kubebuilder:default="0 2 * * *"
+	// +optional
+	FullSchedule string `json:"fullSchedule,omitempty"`
+
+	// IncrSchedule of incremental backups, as cron has it.
+	// +kubebuilder:default="0 * * * *"
+	// +optional
+	IncrSchedule string `json:"incrSchedule,omitempty"`
+
+	// RetentionDays that a full backup is kept.
+	// +kubebuilder:default=7
+	// +kubebuilder:validation:Minimum=1
+	// +optional
+	RetentionDays *int32 `json:"retentionDays,omitempty"`
+}

@@ -1,0 +1,114 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+)
+
+// ServiceSpec is how a Service is exposed.
+type ServiceSpec struct {
+	// Type of the Service. Defaults to the platform team's choice, or else to
+	// ClusterIP.
+	// +kubebuilder:validation:Enum=ClusterIP;NodePort;LoadBalancer
+	// +optional
+	Type corev1.ServiceType `json:"type,omitempty"`
+
+	// Annotations of the Service, such as a cloud's load balancer settings.
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// Types of adapters.
+const (
+	AdapterNFS = "nfs"
+	AdapterSMB = "smb"
+)
+
+// AdapterSpec is a file protocol that the server speaks.
+type AdapterSpec struct {
+	// Type of the adapter.
+	// +kubebuilder:validation:Enum=nfs;smb
+	Type string `json:"type"`
+
+	// Port that the adapter listens on. The server itself starts with 12049 for nfs
+	// and 1445 for smb.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +optional
+	Port int32 `json:"port,omitempty"`
+}
+
+// AdapterServicesSpec is the Services of the file protocols.
+type AdapterServicesSpec struct {
+	// Enabled creates them.
+	// +kubebuilder:default=true
+	// +optional
+	Enabled *bool `json:"enabled,omitempty"`
+
+	// Type of the Services. Defaults to the platform team's choice, or else to
+	// ClusterIP.
+	// +kubebuilder:validation:Enum=ClusterIP;NodePort;LoadBalancer
+	// +optional
+	Type corev1.ServiceType `json:"type,omitempty"`
+
+	// Annotations of the Services, such as a cloud's load balancer settings.
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// MetricsSpec is the server's Prometheus metrics.
+type MetricsSpec struct {
+	// Enabled serves metrics, and creates a Service for them.
+	// +optional
+	Enabled bool `json:"enabled,omitempty"`
+
+	// Port of the metrics.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +kubebuilder:default=9090
+	// +optional
+	Port *int32 `json:"port,omitempty"`
+
+	// Path of the metrics.
+	// +kubebuilder:validation:Pattern=`^/.*`
+	// +kubebuilder:default="/metrics"
+	// +optional
+	Path string `json:"path,omitempty"`
+
+	// BearerTokenSecret is the token that a scraper has to show. Without it anybody
+	// may read the metrics.
+	// +optional
+	BearerTokenSecret *SecretKeyRef `json:"bearerTokenSecret,omitempty"`
+
+	// ServiceMonitor tells the Prometheus operator to scrape the metrics.
+	// +optional
+	ServiceMonitor *ServiceMonitorSpec `json:"serviceMonitor,omitempty"`
+}
+
+// ServiceMonitorSpec tells the Prometheus operator to scrape the metrics.
+type ServiceMonitorSpec struct {
+	// Enabled creates the ServiceMonitor, if the cluster knows the kind.
+	// +optional
+	Enabled bool `json:"enabled,omitempty"`
+
+	// Interval between two scrapes, as Prometheus has it: 30s.
+	// +kubebuilder:validation:Pattern=`^([0-9]+(ms|s|m|h|d|w|y))+$`
+	// +optional
+	Interval string `json:"interval,omitempty"`
+
+	// Labels of the ServiceMonitor, by which a Prometheus selects it.
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+// NetworkPolicySpec limits who may connect to the server.
+type NetworkPolicySpec struct {
+	// Enabled creates a NetworkPolicy that opens the ports of the API, the adapters
+	// and the metrics, and no others.
+	// +optional
+	Enabled bool `json:"enabled,omitempty"`
+
+	// From is who may connect. Nobody named means everybody.
+	// +optional
+	From []networkingv1.NetworkPolicyPeer `json:"from,omitempty"`
+}

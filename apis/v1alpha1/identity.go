@@ -1,0 +1,196 @@
+package v1alpha1
+
+// IdentitySpec is how users and API clients prove who they are.
+type IdentitySpec struct {
+	// Type of the identity store. Accepted for manifests written for the DittoFS
+	// operator; the server has one.
+	// +kubebuilder:validation:Enum=memory
+	// +kubebuilder:default="memory"
+	// +optional
+	Type string `json:"type,omitempty"`
+
+	// JWT is the API's tokens.
+	// +optional
+	JWT *JWTSpec `json:"jwt,omitempty"`
+
+	// Admin is the account that the server creates at its first start.
+	// +optional
+	Admin *AdminSpec `json:"admin,omitempty"`
+
+	// LDAP looks users up in a directory.
+	// +optional
+	LDAP *LDAPSpec `json:"ldap,omitempty"`
+
+	// Kerberos authenticates NFSv4 and SMB clients.
+	// +optional
+	Kerberos *KerberosSpec `json:"kerberos,omitempty"`
+}
+
+// JWTSpec is the tokens of the REST API.
+type JWTSpec struct {
+	// SecretRef is the key that signs the tokens, at least 32 bytes. A new key
+	// restarts the server and ends every session. Without it the function makes a
+	// key, in the Secret NAME-jwt-secret.
+	// +optional
+	SecretRef *SecretKeyRef `json:"secretRef,omitempty"`
+
+	// AccessTokenDuration is how long an access token is good for, in Go's
+	// notation: 15m, 1h30m.
+	// +kubebuilder:default="15m"
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+	// +optional
+	AccessTokenDuration string `json:"accessTokenDuration,omitempty"`
+
+	// RefreshTokenDuration is how long a refresh token is good for, in Go's
+	// notation: 168h for a week.
+	// +kubebuilder:default="168h"
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+	// +optional
+	RefreshTokenDuration string `json:"refreshTokenDuration,omitempty"`
+}
+
+// AdminSpec is the account that the server creates at its first start.
+type AdminSpec struct {
+	// Username of the account. The server knows no other than admin.
+	// +kubebuilder:default="admin"
+	// +kubebuilder:validation:Enum=admin
+	// +optional
+	Username string `json:"username,omitempty"`
+
+	// PasswordSecretRef is the password in plain text, 8 to 72 bytes. The server
+	// reads it when it creates the account and never again. Without it the function
+	// makes a password, in the Secret NAME-admin-bootstrap-credentials.
+	// +optional
+	PasswordSecretRef *SecretKeyRef `json:"passwordSecretRef,omitempty"`
+}
+
+// LDAPSpec is a directory that users are looked up in. The server copies these
+// settings into its database at the first start with them, and from then on they
+// are managed through its API. See the README on what a change does.
+type LDAPSpec struct {
+	// Enabled looks users up in the directory.
+	// +optional
+	Enabled bool `json:"enabled,omitempty"`
+
+	// URL of the directory: ldaps://host:636, or ldap://host:389 with startTLS or
+	// allowPlaintext.
+	URL string `json:"url"`
+
+	// StartTLS encrypts a connection that starts as ldap://.
+	// +optional
+	StartTLS bool `json:"startTLS,omitempty"`
+
+	// AllowPlaintext lets the password cross the network unencrypted.
+	// +optional
+	AllowPlaintext bool `json:"allowPlaintext,omitempty"`
+
+	// BaseDN is where searches start.
+	BaseDN string `json:"baseDN"`
+
+	// BindDN is the account that searches.
+	BindDN string `json:"bindDN"`
+
+	// BindPasswordSecretRef is the account's password.
+	// +optional
+	BindPasswordSecretRef *SecretKeyRef `json:"bindPasswordSecretRef,omitempty"`
+
+	// UserAttr is the attribute that holds the user's name. The server's default is
+	// sAMAccountName.
+	// +kubebuilder:validation:Pattern=`^[A-Za-z][A-Za-z0-9-]*$`
+	// +optional
+	UserAttr string `json:"userAttr,omitempty"`
+
+	// Realm of the directory's users.
+	// +optional
+	Realm string `json:"realm,omitempty"`
+
+	// Idmap is where UIDs and GIDs come from: the directory's attributes (rfc2307),
+	// which is the server's default, or the SID (rid).
+	// +kubebuilder:validation:Enum=rfc2307;rid
+	// +optional
+	Idmap string `json:"idmap,omitempty"`
+
+	// NestedGroups follows groups into groups.
+	// +optional
+	NestedGroups bool `json:"nestedGroups,omitempty"`
+
+	// CASecretRef is the CA that the directory's certificate is checked against. A
+	// new CA is used without a restart.
+	// +optional
+	CASecretRef *SecretKeyRef `json:"caSecretRef,omitempty"`
+
+	// CACertFile is a file of the image with that CA.
+	// +optional
+	CACertFile string `json:"caCertFile,omitempty"`
+
+	// InsecureSkipVerify takes any certificate for the directory's.
+	// +optional
+	InsecureSkipVerify bool `json:"insecureSkipVerify,omitempty"`
+}
+
+// KerberosSpec authenticates NFSv4 and SMB clients. The server copies these
+// settings, but not the files, into its database at the first start with them.
+// See the README on what a change does.
+type KerberosSpec struct {
+	// Enabled turns Kerberos on. It cannot be turned off here: see the README.
+	// +optional
+	Enabled bool `json:"enabled,omitempty"`
+
+	// ServicePrincipal of the server, such as nfs/files.example.com@EXAMPLE.COM.
+	// +optional
+	ServicePrincipal string `json:"servicePrincipal,omitempty"`
+
+	// Realm of the server. Defaults to that of the service principal.
+	// +optional
+	Realm string `json:"realm,omitempty"`
+
+	// NetBIOSDomain is the domain's short name.
+	// +optional
+	NetBIOSDomain string `json:"netbiosDomain,omitempty"`
+
+	// DNSDomain is the domain's DNS name. Defaults to the realm in lower case.
+	// +optional
+	DNSDomain string `json:"dnsDomain,omitempty"`
+
+	// KeytabSecretRef is the keytab of the service principal. A new keytab is used
+	// without a restart.
+	// +optional
+	KeytabSecretRef *SecretKeyRef `json:"keytabSecretRef,omitempty"`
+
+	// Krb5ConfSecretRef is the krb5.conf.
+	// +optional
+	Krb5ConfSecretRef *SecretKeyRef `json:"krb5ConfSecretRef,omitempty"`
+
+	// Krb5Conf is a file of the image that is the krb5.conf. The DittoFS image has
+	// none.
+	// +optional
+	Krb5Conf string `json:"krb5Conf,omitempty"`
+
+	// MachineAccount checks the NTLM logons of domain users with a domain
+	// controller.
+	// +optional
+	MachineAccount *MachineAccountSpec `json:"machineAccount,omitempty"`
+}
+
+// MachineAccountSpec is the server's own account in the domain.
+type MachineAccountSpec struct {
+	// Enabled checks NTLM logons with a domain controller.
+	// +optional
+	Enabled bool `json:"enabled,omitempty"`
+
+	// AccountName of the account, which by custom ends in $.
+	// +optional
+	AccountName string `json:"accountName,omitempty"`
+
+	// SecretRef is the account's password.
+	// +optional
+	SecretRef *SecretKeyRef `json:"secretRef,omitempty"`
+
+	// KeytabSecretRef is refused: the server reads no keytab of a machine account.
+	// +optional
+	KeytabSecretRef *SecretKeyRef `json:"keytabSecretRef,omitempty"`
+
+	// DCAddress is the domain controllers, as host or host:port.
+	// +optional
+	DCAddress []string `json:"dcAddress,omitempty"`
+}

@@ -1,0 +1,149 @@
+package v1alpha1
+
+import (
+	"net/url"
+	"path"
+	"regexp"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+var (
+	intervalPattern         = regexp.MustCompile(`^([0-9]+(ms|s|m|h|d|w|y))+$`)
+	attributePattern        = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
+	servicePrincipalPattern = regexp.MustCompile(`^[^/@ ]+/[^/@ ]+@[^/@ ]+$`)
+)
+
+func (s *IdentitySpec) validate(p *field.Path) field.ErrorList {
+	errs := validateEnum(p.Child("type"), s.Type, []string{"", "memory"})
+
+	jwt := p.Child("jwt")
+	if r := s.JWT.SecretRef; r != nil {
+		errs = append(errs, r.validate(jwt.Child("secretRef"))...)
+	}
+	errs = append(errs, validateDuration(jwt.Child("accessTokenDuration"), s.JWT.AccessTokenDuration)...)
+	errs = append(errs, validateDuration(jwt.Child("refreshTokenDuration"), s.JWT.RefreshTokenDuration)...)
+
+	admin := p.Child("admin")
+	if s.Admin.Username != "admin" {
+		errs = append(errs, field.Invalid(admin.Child("username"), s.Admin.Username, "must be admin: the server creates no other account. Create others through its API"))
+	}
+	if r := s.Admin.PasswordSecretRef; r != nil {
+		errs = append(errs, r.validate(admin.Child("passwordSecretRef"))...)
+	}
+
+	if s.LDAP.IsEnabled() {
+		errs = append(errs, s.LDAP.validate(p.Child("ldap"))...)
+	}
+	if s.Kerberos != nil {
+		errs = append(errs, s.Kerberos.validate(p.Child("kerberos"))...)
+	}
+
+	return errs
+}
+
+func (s *LDAPSpec) validate(p *field.Path) field.ErrorList {
+	errs := field.ErrorList{}
+
+	switch u, err := url.Parse(s.URL); {
+	case s.URL == "":
+		errs = append(errs, field.Required(p.Child("url"), "name the directory, such as ldaps://dc.example.com:636"))
+	case err != nil || u.Host == "" || u.Scheme != "ldap" && u.Scheme != "ldaps":
+		errs = append(errs, field.Invalid(p.Child("url"), s.URL, "must start with ldap:// or ldaps:// and name a host"))
+	case u.Scheme == "ldap" && !s.StartTLS && !s.AllowPlaintext:
+		errs = append(errs, field.Invalid(p.Child("url"), s.URL, "would send the bind password unencrypted, and the server refuses that. Use ldaps://, or set startTLS, or else allowPlaintext"))
+	}
+
+	for name, value := range map[string]string{"baseDN": s.BaseDN, "bindDN": s.BindDN} {
+		if value == "" {
+			errs = append(errs, field.Required(p.Child(name), "the server does not start without it"))
+		}
+	}
+	if s.BindPasswordSecretRef == nil {
+		errs = append(errs, field.Required(p.Child("bindPasswordSecretRef"), "the server does not start without a bind password. Name its Secret and key, or set enabled to false"))
+	} else {
+		errs = append(errs, s.BindPasswordSecretRef.validate(p.Child("bindPasswordSecretRef"))...)
+	}
+	if s.UserAttr != "" && !attributePattern.MatchString(s.UserAttr) {
+		errs = append(errs, field.Invalid(p.Child("userAttr"), s.UserAttr, "must be the name of an LDAP attribute, such as uid"))
+	}
+	errs = append(errs, validateEnum(p.Child("idmap"), s.Idmap, []string{"", "rfc2307", "rid"})...)
+
+	if r := s.CASecretRef; r != nil {
+		errs = append(errs, r.validate(p.Child("caSecretRef"))...)
+		if s.CACertFile != "" {
+			errs = append(errs, field.Forbidden(p.Child("caCertFile"), "caSecretRef names the CA already. Remove one of the two"))
+		}
+	}
+	if s.CACertFile != "" && !isAbsolute(s.CACertFile) {
+		errs = append(errs, field.Invalid(p.Child("caCertFile"), s.CACertFile, "must be the absolute path of a file in the image"))
+	}
+
+	return errs
+}
+
+// validate checks the references even of a block that is turned off: its files
+// stay mounted, because the server may still know of them.
+func (s *KerberosSpec) validate(p *field.Path) field.ErrorList {
+	errs := field.ErrorList{}
+	if r := s.KeytabSecretRef; r != nil {
+		errs = append(errs, r.validate(p.Child("keytabSecretRef"))...)
+	}
+	if r := s.Krb5ConfSecretRef; r != nil {
+		errs = append(errs, r.validate(p.Child("krb5ConfSecretRef"))...)
+	}
+	if !s.Enabled {
+		return errs
+	}
+
+	if s.KeytabSecretRef == nil {
+		errs = append(errs, field.Required(p.Child("keytabSecretRef"), "without a keytab the SMB adapter keeps the server from starting. Name its Secret and key"))
+	}
+	switch {
+	case s.Krb5ConfSecretRef == nil && s.Krb5Conf == "":
+		errs = append(errs, field.Required(p.Child("krb5ConfSecretRef"), "the DittoFS image has no krb5.conf, and without one the server does not start. Name its Secret and key, or with your own image the file in krb5Conf"))
+	case s.Krb5ConfSecretRef != nil && s.Krb5Conf != "":
+		errs = append(errs, field.Forbidden(p.Child("krb5Conf"), "krb5ConfSecretRef names the file already. Remove one of the two"))
+	case s.Krb5Conf != "" && !isAbsolute(s.Krb5Conf):
+		errs = append(errs, field.Invalid(p.Child("krb5Conf"), s.Krb5Conf, "must be the absolute path of a file in the image"))
+	}
+	switch {
+	case s.ServicePrincipal == "":
+		errs = append(errs, field.Required(p.Child("servicePrincipal"), "name the server's principal, such as nfs/files.example.com@EXAMPLE.COM"))
+	case !servicePrincipalPattern.MatchString(s.ServicePrincipal):
+		errs = append(errs, field.Invalid(p.Child("servicePrincipal"), s.ServicePrincipal, "must have the form service/host@REALM"))
+	}
+	for name, value := range map[string]string{"realm": s.Realm, "netbiosDomain": s.NetBIOSDomain, "dnsDomain": s.DNSDomain} {
+		if strings.ContainsAny(value, "@/ ") || name == "netbiosDomain" && strings.Contains(value, ".") {
+			errs = append(errs, field.Invalid(p.Child(name), value, "must be a bare name, without '@', '/' and blanks (and, of a NetBIOS domain, without '.')"))
+		}
+	}
+
+	if s.MachineAccount.IsEnabled() {
+		errs = append(errs, s.MachineAccount.validate(p.Child("machineAccount"))...)
+		if s.NetBIOSDomain == "" {
+			errs = append(errs, field.Required(p.Child("netbiosDomain"), "without it the server leaves the machine account unused. Name the domain's short name"))
+		}
+	}
+
+	return errs
+}
+
+func (s *MachineAccountSpec) validate(p *field.Path) field.ErrorList {
+	errs := field.ErrorList{}
+	if s.AccountName == "" {
+		errs = append(errs, field.Required(p.Child("accountName"), "name the account, such as FILES$"))
+	}
+	if s.KeytabSecretRef != nil {
+		errs = append(errs, field.Forbidden(p.Child("keytabSecretRef"), "the server reads no keytab of a machine account. Put the account's password into a Secret and name it in secretRef"))
+	}
+	if s.SecretRef == nil {
+		errs = append(errs, field.Required(p.Child("secretRef"), "without the account's password the server leaves the machine account unused. Name its Secret and key"))
+	} else {
+		errs = append(errs, s.SecretRef.validate(p.Child("secretRef"))...)
+	}
+	return errs
+}
+
+func isAbsolute(file string) bool { return path.IsAbs(file) && path.Clean(file) == file }

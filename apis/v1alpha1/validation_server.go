@@ -1,0 +1,142 @@
+package v1alpha1
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+func (s *ControlPlaneSpec) validate(p *field.Path) field.ErrorList {
+	errs := validateRange(p.Child("port"), *s.Port, 1, 65535, "it is a TCP port")
+
+	switch {
+	case s.CertSecretName != "":
+		errs = append(errs, validateSecretName(p.Child("certSecretName"), s.CertSecretName)...)
+	case s.TLS:
+		errs = append(errs, field.Required(p.Child("certSecretName"), "tls is true, and it takes a Secret with tls.crt and tls.key to serve it. Name one, or remove tls"))
+	}
+	if s.ClientCASecretName != "" {
+		errs = append(errs, validateSecretName(p.Child("clientCASecretName"), s.ClientCASecretName)...)
+		if s.CertSecretName == "" {
+			errs = append(errs, field.Required(p.Child("certSecretName"), "clients are asked for a certificate only over TLS. Name the Secret with the API's own, or remove clientCASecretName"))
+		}
+	}
+
+	return errs
+}
+
+func (s *LoggingSpec) validate(p *field.Path, dirs []string) field.ErrorList {
+	errs := validateEnum(p.Child("level"), s.Level, []string{"DEBUG", "INFO", "WARN", "ERROR"})
+	errs = append(errs, validateEnum(p.Child("format"), s.Format, []string{"text", "json"})...)
+
+	dirs = append(slices.Clone(dirs), "/tmp")
+	if s.Output != "stdout" && s.Output != "stderr" && !within(s.Output, dirs) {
+		errs = append(errs, field.Invalid(p.Child("output"), s.Output,
+			"must be stdout, stderr, or a file under "+strings.Join(dirs, ", ")+": the rest of the file system is read-only"))
+	}
+
+	if s.Rotation != nil && (s.Output == "stdout" || s.Output == "stderr") {
+		errs = append(errs, field.Forbidden(p.Child("rotation"), fmt.Sprintf("only files are rotated, and output is %s. Remove the block", s.Output)))
+	}
+
+	return errs
+}
+
+// validatePorts finds ports that are out of range or taken twice.
+func (s *DittoServerSpec) validatePorts(spec *field.Path) field.ErrorList {
+	errs := field.ErrorList{}
+	taken := map[int32]string{*s.ControlPlane.Port: "controlPlane.port"}
+	take := func(p *field.Path, port int32, name string) {
+		errs = append(errs, validateRange(p, port, 1, 65535, "it is a TCP port")...)
+		if other, ok := taken[port]; ok {
+			errs = append(errs, field.Invalid(p, port, "must not be the port of spec."+other))
+		}
+		taken[port] = name
+	}
+
+	if s.Metrics.Enabled {
+		take(spec.Child("metrics", "port"), *s.Metrics.Port, "metrics.port")
+	}
+
+	types := map[string]bool{}
+	for i, a := range s.Adapters {
+		p := spec.Child("adapters").Index(i)
+		if types[a.Type] {
+			errs = append(errs, field.Duplicate(p.Child("type"), a.Type))
+		}
+		types[a.Type] = true
+		if unsupported := validateEnum(p.Child("type"), a.Type, []string{AdapterNFS, AdapterSMB}); len(unsupported) > 0 {
+			errs = append(errs, unsupported...)
+			continue
+		}
+		take(p.Child("port"), a.Port, fmt.Sprintf("adapters[%d].port", i))
+	}
+
+	return errs
+}
+
+func (s *MetricsSpec) validate(p *field.Path) field.ErrorList {
+	errs := field.ErrorList{}
+	if !strings.HasPrefix(s.Path, "/") {
+		errs = append(errs, field.Invalid(p.Child("path"), s.Path, "must start with /"))
+	}
+	if s.BearerTokenSecret != nil {
+		errs = append(errs, s.BearerTokenSecret.validate(p.Child("bearerTokenSecret"))...)
+	}
+	if m := s.ServiceMonitor; m.Enabled {
+		if !s.Enabled {
+			errs = append(errs, field.Required(p.Child("enabled"), "there is nothing to scrape. Set enabled to true, or serviceMonitor.enabled to false"))
+		}
+		if m.Interval != "" && !intervalPattern.MatchString(m.Interval) {
+			errs = append(errs, field.Invalid(p.Child("serviceMonitor", "interval"), m.Interval, "must be a duration as Prometheus has it, such as 30s"))
+		}
+	}
+	return errs
+}
+
+// validateShutdown wants the grace period to leave time for a shutdown.
+func (s *DittoServerSpec) validateShutdown(spec *field.Path) field.ErrorList {
+	errs := validateDuration(spec.Child("shutdownTimeout"), s.ShutdownTimeout)
+
+	g := s.TerminationGracePeriodSeconds
+	if g == nil {
+		return errs
+	}
+	p := spec.Child("terminationGracePeriodSeconds")
+	if *g < MinTerminationGracePeriodSeconds {
+		return append(errs, field.Invalid(p, *g,
+			fmt.Sprintf("must be at least %d: the server has to flush its metadata before it is killed. Leave it out for a safe value", MinTerminationGracePeriodSeconds)))
+	}
+	if timeout, err := time.ParseDuration(s.ShutdownTimeout); err == nil && time.Duration(*g)*time.Second <= timeout {
+		errs = append(errs, field.Invalid(p, *g,
+			fmt.Sprintf("must be more than spec.shutdownTimeout (%s), which bounds one stage of the shutdown. Leave it out for a safe value", s.ShutdownTimeout)))
+	}
+	return errs
+}
+
+// validatePod keeps the user's labels and annotations off those that Kubernetes
+// and the rollout depend on.
+func (s *DittoServerSpec) validatePod(spec *field.Path) field.ErrorList {
+	errs := field.ErrorList{}
+	for _, reserved := range []string{"app.kubernetes.io/name", "app.kubernetes.io/instance"} {
+		if v, ok := s.PodLabels[reserved]; ok {
+			errs = append(errs, field.Invalid(spec.Child("podLabels").Key(reserved), v, "is what the Services find the pod by. Remove it"))
+		}
+	}
+	for _, reserved := range []string{"dittofs.io/config-hash", "dittofs.io/restart-token"} {
+		if v, ok := s.PodAnnotations[reserved]; ok {
+			errs = append(errs, field.Invalid(spec.Child("podAnnotations").Key(reserved), v, "is the function's own. Remove it; spec.rollout.restartToken restarts the server"))
+		}
+	}
+	if s.ImagePullPolicy != "" {
+		errs = append(errs, validateEnum(spec.Child("imagePullPolicy"), s.ImagePullPolicy, []corev1.PullPolicy{corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever})...)
+	}
+	for i, r := range s.ImagePullSecrets {
+		errs = append(errs, validateSecretName(spec.Child("imagePullSecrets").Index(i).Child("name"), r.Name)...)
+	}
+	return errs
+}

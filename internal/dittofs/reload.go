@@ -1,0 +1,68 @@
+package dittofs
+
+// A Reload says when the server notices a change of something that it reads out
+// of a Secret.
+type Reload string
+
+const (
+	// AtStart inputs are read once, at the start: a restart makes a change take
+	// effect, and nothing else does.
+	AtStart Reload = "AtStart"
+
+	// Live inputs are read again while the server runs.
+	Live Reload = "Live"
+
+	// AtFirstStart inputs are copied into the server's database when it has no
+	// record of their kind, and never looked at again. Whether it has one the
+	// function cannot see, so it treats them like AtStart.
+	AtFirstStart Reload = "AtFirstStart"
+)
+
+// An Input is something that the server reads out of a Secret.
+type Input struct {
+	// Name of an environment variable, or path of a file.
+	Name string
+
+	// Field of the DittoServer that names the Secret.
+	Field string
+
+	Reload Reload
+
+	// Evidence is what was seen of the server when the Secret was changed.
+	Evidence string
+}
+
+// Inputs is everything that the server reads out of Secrets. The tests change
+// each input under the real server and see what is written here.
+//
+//nolint:gochecknoglobals // A table.
+var Inputs = []Input{
+	{EnvJWTSecret, "identity.jwt.secretRef", AtStart, "tokens signed with the old key are refused only after a restart"},
+	{EnvAdminPassword, "identity.admin.passwordSecretRef", AtFirstStart, "the old password still logs in after a restart: change it through the API"},
+	{EnvPostgresHost, "database.postgresSecretRef", AtStart, "connections are made to the address read at the start"},
+	{EnvPostgresPort, "database.postgresSecretRef", AtStart, "connections are made to the address read at the start"},
+	{EnvPostgresDatabase, "database.postgresSecretRef", AtStart, "connections are made to the database read at the start"},
+	{EnvPostgresUser, "database.postgresSecretRef", AtStart, "connections are made with the credentials read at the start"},
+	{EnvPostgresPassword, "database.postgresSecretRef", AtStart, "connections are made with the credentials read at the start"},
+	{EnvPostgresSSLMode, "database.postgresSecretRef", AtStart, "connections are made in the mode read at the start"},
+	{PostgresCAFile, "database.sslRootCertSecretRef", AtStart, "the file is read when the database is opened"},
+	{TLSCertFile, "controlPlane.certSecretName", Live, "the next handshake has the new certificate"},
+	{TLSKeyFile, "controlPlane.certSecretName", Live, "the next handshake has the new certificate"},
+	{ClientCAFile, "controlPlane.clientCASecretName", AtStart, "clients of the old CA are let in until a restart"},
+	{MetricsTokenFile, "metrics.bearerTokenSecret", AtStart, "the old token is taken until a restart"},
+	{EnvLDAPBindPassword, "identity.ldap.bindPasswordSecretRef", AtFirstStart, "the server binds with the first password even after a restart: change it through the API"},
+	{LDAPCAFile, "identity.ldap.caSecretRef", Live, "each connection to the directory reads the file"},
+	{KeytabFile, "identity.kerberos.keytabSecretRef", Live, "the server looks for a new keytab every 60 seconds"},
+	{Krb5ConfFile, "identity.kerberos.krb5ConfSecretRef", AtStart, "the file is read when Kerberos is set up"},
+	{EnvMachineAccountSecret, "identity.kerberos.machineAccount.secretRef", AtStart, "it is read at the start, unless the database holds a machine account, which wins"},
+}
+
+// Hot says whether the server picks up a change of the file by itself.
+func Hot(path string) bool {
+	for i := range Inputs {
+		if Inputs[i].Name == path {
+			return Inputs[i].Reload == Live
+		}
+	}
+	return false
+}

@@ -1,0 +1,67 @@
+package manifests
+
+import (
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+)
+
+// A ManagedSecret is one that the function makes, because the DittoServer names
+// none. Its values are made once and kept for ever.
+type ManagedSecret struct {
+	// Resource is the name of the composed resource.
+	Resource string
+
+	// Name of the Secret, and the Key whose value is secret.
+	Name, Key string
+
+	meta metav1.ObjectMeta
+
+	// extra is what the Secret holds beside.
+	extra map[string][]byte
+}
+
+// ManagedSecrets are those of a DittoServer.
+func ManagedSecrets(ds *v1alpha1.DittoServer) []ManagedSecret {
+	ms := []ManagedSecret{}
+	if ds.Spec.Identity.JWT.SecretRef == nil {
+		r := managedJWT(ds)
+		ms = append(ms, ManagedSecret{Resource: JWTSecretResource, Name: r.Name, Key: r.Key, meta: meta(ds, jwtSuffix)})
+	}
+	if ds.Spec.Identity.Admin.PasswordSecretRef == nil {
+		r := managedAdmin(ds)
+		ms = append(ms, ManagedSecret{
+			Resource: AdminSecretResource, Name: r.Name, Key: r.Key, meta: meta(ds, adminSuffix),
+			extra: map[string][]byte{"username": []byte(ds.Spec.Identity.Admin.Username)},
+		})
+	}
+	return ms
+}
+
+// Secret with the given value.
+func (m *ManagedSecret) Secret(value []byte) *corev1.Secret {
+	s := &corev1.Secret{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		ObjectMeta: m.meta,
+		Type:       corev1.SecretTypeOpaque,
+		Data:       map[string][]byte{m.Key: value},
+	}
+	maps.Copy(s.Data, m.extra)
+	return s
+}
+
+const (
+	jwtSuffix   = "-jwt-secret"
+	adminSuffix = "-admin-bootstrap-credentials"
+)
+
+func managedJWT(ds *v1alpha1.DittoServer) *v1alpha1.SecretKeyRef {
+	return &v1alpha1.SecretKeyRef{Name: ds.GetName() + jwtSuffix, Key: "jwt-secret"}
+}
+
+func managedAdmin(ds *v1alpha1.DittoServer) *v1alpha1.SecretKeyRef {
+	return &v1alpha1.SecretKeyRef{Name: ds.GetName() + adminSuffix, Key: "password"}
+}

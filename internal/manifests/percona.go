@@ -1,0 +1,96 @@
+package manifests
+
+import (
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+)
+
+const (
+	perconaSuffix = "-postgres"
+
+	// perconaUser is the account that Percona's operator makes for the server.
+	perconaUser = "dittofs"
+)
+
+// PerconaName is the name of a server's PerconaPGCluster.
+func PerconaName(ds *v1alpha1.DittoServer) string { return ds.GetName() + perconaSuffix }
+
+// PerconaSecret is the name of the Secret into which Percona's operator writes
+// the account's credentials.
+func PerconaSecret(ds *v1alpha1.DittoServer) string {
+	return PerconaName(ds) + "-pguser-" + perconaUser
+}
+
+// perconaEnv reads the account's credentials, each key into the variable that the
+// server knows it by.
+func perconaEnv(ds *v1alpha1.DittoServer) []corev1.EnvVar {
+	e := []corev1.EnvVar{}
+	for _, v := range []struct{ name, key string }{
+		{dittofs.EnvPostgresHost, "host"},
+		{dittofs.EnvPostgresPort, "port"},
+		{dittofs.EnvPostgresDatabase, "dbname"},
+		{dittofs.EnvPostgresUser, "user"},
+		{dittofs.EnvPostgresPassword, "password"},
+	} {
+		e = append(e, secretEnv(v.name, &v1alpha1.SecretKeyRef{Name: PerconaSecret(ds), Key: v.key}))
+	}
+	return e
+}
+
+// perconaCluster is a PostgreSQL cluster for version 2.8.0 of Percona's operator,
+// whose Go types would be the largest of the function's dependencies.
+func perconaCluster(ds *v1alpha1.DittoServer) *unstructured.Unstructured {
+	p := ds.Spec.Percona
+
+	claim := map[string]any{
+		"accessModes": []any{"ReadWriteOnce"},
+		"resources":   map[string]any{"requests": map[string]any{"storage": p.StorageSize}},
+	}
+	if p.StorageClassName != nil {
+		claim["storageClassName"] = *p.StorageClassName
+	}
+
+	u := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "pgv2.percona.com/v2",
+		"kind":       "PerconaPGCluster",
+		"spec": map[string]any{
+			"crVersion":       "2.8.0",
+			"postgresVersion": int64(16),
+			"instances":       []any{map[string]any{"name": "instance1", "replicas": int64(*p.Replicas), "dataVolumeClaimSpec": claim}},
+			"users":           []any{map[string]any{"name": perconaUser, "databases": []any{p.DatabaseName}}},
+			"backups":         perconaBackups(ds.GetName(), p.Backup),
+		},
+	}}
+	named(u, ds, perconaSuffix)
+	return u
+}
+
+// perconaBackups has to say no, because the operator's default is yes.
+func perconaBackups(name string, b *v1alpha1.PerconaBackupSpec) map[string]any {
+	if !b.Enabled {
+		return map[string]any{"enabled": false}
+	}
+	return map[string]any{
+		"enabled": true,
+		"pgbackrest": map[string]any{
+			"configuration": []any{map[string]any{"secret": map[string]any{"name": b.CredentialsSecretRef.Name}}},
+			"global": map[string]any{
+				"repo1-path":                "/pgbackrest/" + name + "/repo1",
+				"repo1-s3-uri-style":        "path",
+				"repo1-storage-verify-tls":  "y",
+				"repo1-retention-full":      strconv.Itoa(int(*b.RetentionDays)),
+				"repo1-retention-full-type": "time",
+			},
+			"repos": []any{map[string]any{
+				"name":      "repo1",
+				"s3":        map[string]any{"bucket": b.Bucket, "endpoint": b.Endpoint, "region": b.Region},
+				"schedules": map[string]any{"full": b.FullSchedule, "incremental": b.IncrSchedule},
+			}},
+		},
+	}
+}

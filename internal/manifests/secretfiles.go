@@ -1,0 +1,76 @@
+package manifests
+
+import (
+	"path"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
+)
+
+// secretFileMode lets the server's group read, and nobody else.
+const secretFileMode int32 = 0o440
+
+// A secretVolume puts keys of one Secret into a directory. It is mounted whole:
+// Kubernetes never updates a file that is mounted by a subPath.
+type secretVolume struct {
+	name, secret string
+	dir          string
+	items        []corev1.KeyToPath
+}
+
+// secretVolumes are the files that the server reads out of Secrets.
+func secretVolumes(spec *v1alpha1.DittoServerSpec) []secretVolume {
+	vs := []secretVolume{}
+
+	// The keys have the names that Kubernetes and cert-manager give them.
+	if s := spec.ControlPlane.CertSecretName; s != "" {
+		vs = append(vs, secretVolume{
+			name: "tls", secret: s, dir: path.Dir(dittofs.TLSCertFile),
+			items: []corev1.KeyToPath{{Key: corev1.TLSCertKey, Path: path.Base(dittofs.TLSCertFile)}, {Key: corev1.TLSPrivateKeyKey, Path: path.Base(dittofs.TLSKeyFile)}},
+		})
+	}
+	if s := spec.ControlPlane.ClientCASecretName; s != "" {
+		vs = append(vs, fileFrom("tls-client-ca", dittofs.ClientCAFile, &v1alpha1.SecretKeyRef{Name: s, Key: "ca.crt"}))
+	}
+	if r := spec.Metrics.BearerTokenSecret; spec.Metrics.Enabled && r != nil {
+		vs = append(vs, fileFrom("metrics-token", dittofs.MetricsTokenFile, r))
+	}
+	if r := spec.Database.SSLRootCertSecretRef; r != nil {
+		vs = append(vs, fileFrom("postgres-ca", dittofs.PostgresCAFile, r))
+	}
+	if l := spec.Identity.LDAP; l.IsEnabled() && l.CASecretRef != nil {
+		vs = append(vs, fileFrom("ldap-ca", dittofs.LDAPCAFile, l.CASecretRef))
+	}
+
+	// Even while Kerberos is turned off here: if the server's database still says
+	// that it is on, the server does not start without the files.
+	if k := spec.Identity.Kerberos; k != nil {
+		if k.KeytabSecretRef != nil {
+			vs = append(vs, fileFrom(KeytabVolume, dittofs.KeytabFile, k.KeytabSecretRef))
+		}
+		if k.Krb5ConfSecretRef != nil {
+			vs = append(vs, fileFrom("kerberos-krb5", dittofs.Krb5ConfFile, k.Krb5ConfSecretRef))
+		}
+	}
+
+	return vs
+}
+
+// KeytabVolume is the pod's volume with the keytab.
+const KeytabVolume = "kerberos"
+
+func fileFrom(name, file string, r *v1alpha1.SecretKeyRef) secretVolume {
+	return secretVolume{name: name, secret: r.Name, dir: path.Dir(file), items: []corev1.KeyToPath{{Key: r.Key, Path: path.Base(file)}}}
+}
+
+func (v *secretVolume) volume() corev1.Volume {
+	return corev1.Volume{Name: v.name, VolumeSource: corev1.VolumeSource{
+		Secret: &corev1.SecretVolumeSource{SecretName: v.secret, Items: v.items, DefaultMode: new(secretFileMode)},
+	}}
+}
+
+func (v *secretVolume) mount() corev1.VolumeMount {
+	return corev1.VolumeMount{Name: v.name, MountPath: v.dir, ReadOnly: true}
+}

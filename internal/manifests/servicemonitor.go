@@ -1,0 +1,68 @@
+package manifests
+
+import (
+	"maps"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+)
+
+// The Prometheus operator's kind. It is optional in a cluster, so it is no
+// dependency of the function either.
+const (
+	ServiceMonitorAPIVersion = "monitoring.coreos.com/v1"
+	ServiceMonitorKind       = "ServiceMonitor"
+)
+
+// serviceMonitor tells the Prometheus operator to scrape the Service of the
+// metrics. The user's labels are for a Prometheus to select it by, and do not
+// replace those of the server.
+func serviceMonitor(ds *v1alpha1.DittoServer) *unstructured.Unstructured {
+	m := ds.Spec.Metrics
+
+	endpoint := map[string]any{"port": portMetrics, "path": m.Path}
+	if i := m.ServiceMonitor.Interval; i != "" {
+		endpoint["interval"] = i
+	}
+	if r := m.BearerTokenSecret; r != nil {
+		endpoint["authorization"] = map[string]any{
+			"type":        "Bearer",
+			"credentials": map[string]any{"name": r.Name, "key": r.Key},
+		}
+	}
+
+	u := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": ServiceMonitorAPIVersion,
+		"kind":       ServiceMonitorKind,
+		"spec": map[string]any{
+			"selector":  map[string]any{"matchLabels": object(metricsLabels(ds))},
+			"endpoints": []any{endpoint},
+		},
+	}}
+	named(u, ds, "-metrics")
+	l := maps.Clone(m.ServiceMonitor.Labels)
+	if l == nil {
+		l = map[string]string{}
+	}
+	maps.Copy(l, metricsLabels(ds))
+	u.SetLabels(l)
+	return u
+}
+
+// named gives an object without a Go type its metadata.
+func named(u *unstructured.Unstructured, ds *v1alpha1.DittoServer, suffix string) {
+	m := meta(ds, suffix)
+	u.SetName(m.Name)
+	u.SetNamespace(m.Namespace)
+	u.SetLabels(m.Labels)
+}
+
+// object is a map as unstructured objects have them.
+func object(m map[string]string) map[string]any {
+	o := make(map[string]any, len(m))
+	for k, v := range m {
+		o[k] = v
+	}
+	return o
+}
