@@ -34,7 +34,7 @@ func (c *CLI) Run() error {
 
 	return function.Serve(&Function{log: log},
 		function.Listen(c.Network, c.Address),
-		function.MTLSCertificates(c.TLSCertsDir),
+		mTLSCertificates(c.TLSCertsDir),
 		function.Insecure(c.Insecure),
 		function.WithMetricsServer(c.MetricsAddress),
 		function.WithHealthServer(health.NewServer()),

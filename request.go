@@ -11,10 +11,10 @@ import (
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
-	"github.com/crossplane/function-sdk-go/request"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
+	"github.com/dittofs/function-dittoserver/internal/decode"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 	"github.com/dittofs/function-dittoserver/internal/observe"
@@ -24,9 +24,9 @@ import (
 
 // getInput returns the Input with its defaults, if it is valid.
 func getInput(req *fnv1.RunFunctionRequest) (*v1beta1.Input, error) {
-	in := &v1beta1.Input{}
-	if err := request.GetInput(req, in); err != nil {
-		return nil, errors.Wrap(err, "input: cannot read the function's Input. Correct or remove the field that the end of this message names")
+	in, errs := decode.Strict[v1beta1.Input](field.NewPath("input"), req.GetInput().AsMap())
+	if len(errs) > 0 {
+		return nil, problems(errs)
 	}
 	in.Default()
 	return in, problems(in.Validate())

@@ -34,6 +34,9 @@ func prune(object map[string]any) {
 
 	spec := child(object, "spec")
 	removeEmpty(spec, "updateStrategy")
+	if spec["serviceName"] == "" {
+		delete(spec, "serviceName")
+	}
 
 	template := child(spec, "template")
 	pruneMeta(template)

@@ -69,7 +69,7 @@ func Build(ds *v1alpha1.DittoServer, o Options) (Objects, error) {
 
 	im := Wanted(ds)
 	if o.Existing != nil {
-		im = *o.Existing
+		im.keep(o.Existing)
 	}
 
 	objects := Objects{ConfigMap: cm, StatefulSet: statefulSet(ds, im), Companions: services(ds)}

@@ -55,6 +55,16 @@ func Wanted(ds *v1alpha1.DittoServer) Immutable {
 	return im
 }
 
+// keep what a StatefulSet has. It always has a selector, and a Service only if it
+// was made with one.
+func (im *Immutable) keep(existing *Immutable) {
+	selector := im.Selector
+	*im = *existing
+	if im.Selector == nil {
+		im.Selector = selector
+	}
+}
+
 func claimTemplate(name, size string, class *string) corev1.PersistentVolumeClaim {
 	return corev1.PersistentVolumeClaim{
 		ObjectMeta: metav1.ObjectMeta{Name: name},

@@ -108,7 +108,7 @@ func newStatefulSet(s *structpb.Struct) (*StatefulSet, error) {
 	for _, v := range template["spec"].GetStructValue().GetFields()["volumes"].GetListValue().GetValues() {
 		ss.Keytab = ss.Keytab || v.GetStructValue().GetFields()["name"].GetStringValue() == manifests.KeytabVolume
 	}
-	if err := decode(s.GetFields()["status"], &ss.Status); err != nil {
+	if err := fromStored(s.GetFields()["status"], &ss.Status); err != nil {
 		return nil, errors.Wrap(err, "status")
 	}
 
@@ -119,7 +119,7 @@ func newStatefulSet(s *structpb.Struct) (*StatefulSet, error) {
 		}
 	}
 	typed := appsv1.StatefulSetSpec{}
-	if err := decode(structpb.NewStructValue(immutable), &typed); err != nil {
+	if err := fromStored(structpb.NewStructValue(immutable), &typed); err != nil {
 		return nil, errors.Wrap(err, "spec")
 	}
 	ss.Immutable = manifests.Immutable{
@@ -142,7 +142,8 @@ func forget(c *corev1.PersistentVolumeClaim) {
 	c.Status = corev1.PersistentVolumeClaimStatus{}
 }
 
-func decode(v *structpb.Value, into any) error {
+// fromStored reads what Kubernetes has stored, which has the right types.
+func fromStored(v *structpb.Value, into any) error {
 	if v.GetStructValue() == nil {
 		return nil
 	}

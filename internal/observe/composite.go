@@ -3,18 +3,12 @@
 package observe
 
 import (
-	"fmt"
-	"maps"
-	"slices"
-
 	"google.golang.org/protobuf/types/known/structpb"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
-	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
-
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/decode"
 )
 
 // A Composite is the observed composite resource.
@@ -55,51 +49,11 @@ func NewComposite(xr *structpb.Struct) (*Composite, field.ErrorList) {
 			c.UserSpec[k] = v.AsInterface()
 		}
 	}
-	if err := decodeSpec(c.UserSpec, &c.Spec); err != nil {
-		return nil, explain(field.NewPath("spec"), c.UserSpec, func(v any) any { return v })
+	spec, errs := decode.Lenient[v1alpha1.DittoServerSpec](field.NewPath("spec"), c.UserSpec)
+	if len(errs) > 0 {
+		return nil, errs
 	}
+	c.Spec = *spec
 
 	return c, nil
-}
-
-func decodeSpec(spec map[string]any, into *v1alpha1.DittoServerSpec) error {
-	return runtime.DefaultUnstructuredConverter.FromUnstructured(spec, into)
-}
-
-// explain returns the innermost values that cannot be decoded, each with its
-// path. The within function puts a value back into a spec that holds nothing
-// else.
-func explain(p *field.Path, value any, within func(any) any) field.ErrorList {
-	spec, _ := within(value).(map[string]any)
-	err := decodeSpec(spec, &v1alpha1.DittoServerSpec{})
-	if err == nil {
-		return nil
-	}
-
-	errs := field.ErrorList{}
-	switch v := value.(type) {
-	case map[string]any:
-		for _, k := range slices.Sorted(maps.Keys(v)) {
-			errs = append(errs, explain(p.Child(k), v[k], func(leaf any) any { return within(map[string]any{k: leaf}) })...)
-		}
-	case []any:
-		for i := range v {
-			errs = append(errs, explain(p.Index(i), v[i], func(leaf any) any { return within([]any{leaf}) })...)
-		}
-	}
-	if len(errs) == 0 {
-		errs = append(errs, field.Invalid(p, describe(value), fmt.Sprintf("has another type or form than the field: %s", errors.Cause(err))))
-	}
-	return errs
-}
-
-// describe keeps an error readable when the value is a whole block.
-func describe(value any) any {
-	switch value.(type) {
-	case map[string]any:
-		return "an object"
-	case []any:
-		return "a list"
-	}
-	return value
 }

@@ -5,6 +5,7 @@
 package podinputs
 
 import (
+	"cmp"
 	"maps"
 	"path"
 	"slices"
@@ -37,7 +38,7 @@ type Input struct {
 
 // Name is what the hash knows the input by. It is what the process sees, so the
 // Secret behind it can be renamed without a restart. Neither containers nor kinds
-// have blanks in their names, so no two inputs share one.
+// have blanks in their names, so different inputs have different ones.
 func (i *Input) Name() string {
 	if i.Env != "" || i.File == "" {
 		return i.Container + " env " + i.Env
@@ -49,42 +50,42 @@ func (i *Input) Name() string {
 func (i *Input) Hot() bool { return i.File != "" && !i.Fixed && dittofs.Hot(i.File) }
 
 // From returns the inputs of a pod template, sorted by name. It knows variables
-// (env, envFrom) and files (secret and projected volumes) of all containers.
+// (env, envFrom) and files (secret and projected volumes) of all containers. Where
+// one hides another, both count.
 func From(t *corev1.PodTemplateSpec) []Input {
-	byName := map[string]Input{}
-	add := func(in Input) { byName[in.Name()] = in }
-
-	mounted := map[string]bool{}
+	inputs := map[Input]bool{}
 	for _, c := range slices.Concat(t.Spec.InitContainers, t.Spec.Containers) {
 		for _, in := range env(&c) {
-			add(in)
+			inputs[in] = true
 		}
-		for _, m := range c.VolumeMounts {
-			mounted[m.Name] = true
-			for _, f := range files(t.Spec.Volumes, m.Name) {
-				if in, visible := mount(&m, f); visible {
-					in.Container = c.Name
-					add(in)
+	}
+
+	for _, v := range t.Spec.Volumes {
+		for _, f := range files(&v) {
+			seen := false
+			for _, c := range slices.Concat(t.Spec.InitContainers, t.Spec.Containers) {
+				for _, m := range c.VolumeMounts {
+					if in, visible := mount(&m, f); m.Name == v.Name && visible {
+						in.Container = c.Name
+						inputs[in] = true
+						seen = true
+					}
 				}
+			}
+			if !seen {
+				// Even so, the pod does not start without it. The blank keeps the name
+				// apart from those of containers.
+				f.Container = "volume " + v.Name
+				f.File = "/" + f.File
+				f.Fixed = true
+				inputs[f] = true
 			}
 		}
 	}
 
-	// A volume that no container mounts still keeps the pod from starting when its
-	// Secret is missing. The blank keeps it apart from containers.
-	for _, v := range t.Spec.Volumes {
-		if mounted[v.Name] {
-			continue
-		}
-		for _, f := range files(t.Spec.Volumes, v.Name) {
-			f.Container = "volume " + v.Name
-			f.File = "/" + f.File
-			f.Fixed = true
-			add(f)
-		}
-	}
-
-	return slices.SortedFunc(maps.Values(byName), func(a, b Input) int { return strings.Compare(a.Name(), b.Name()) })
+	return slices.SortedFunc(maps.Keys(inputs), func(a, b Input) int {
+		return cmp.Or(strings.Compare(a.Name(), b.Name()), strings.Compare(a.Secret, b.Secret), strings.Compare(a.Key, b.Key))
+	})
 }
 
 // env returns the variables of a container that come out of Secrets.
@@ -106,13 +107,8 @@ func env(c *corev1.Container) []Input {
 }
 
 // files returns the files of a volume's Secrets, with their paths in the volume.
-func files(volumes []corev1.Volume, name string) []Input {
-	i := slices.IndexFunc(volumes, func(v corev1.Volume) bool { return v.Name == name })
-	if i < 0 {
-		return nil
-	}
-
-	switch v := volumes[i]; {
+func files(v *corev1.Volume) []Input {
+	switch {
 	case v.Secret != nil:
 		return items(v.Secret.SecretName, v.Secret.Items, isTrue(v.Secret.Optional))
 	case v.Projected != nil:
