@@ -36,6 +36,7 @@ type DatabaseSpec struct {
 // SQLiteSpec is the file of the SQLite database.
 type SQLiteSpec struct {
 	// Path of the file, on one of the server's volumes.
+	// +kubebuilder:validation:Pattern=`^/data/(controlplane|store/metadata|store/block)/.+$`
 	// +kubebuilder:default="/data/controlplane/controlplane.db"
 	// +optional
 	Path string `json:"path,omitempty"`
@@ -55,6 +56,8 @@ type PostgresSecretRef struct {
 
 // PerconaSpec is a PostgreSQL cluster that Percona's operator runs. It becomes a
 // PerconaPGCluster, and the server starts once that is ready.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || (has(self.deleteWithServer) && self.deleteWithServer)",message="percona.enabled needs deleteWithServer: true, because Crossplane deletes what it has composed with the DittoServer"
 type PerconaSpec struct {
 	// Enabled creates the cluster.
 	// +optional
@@ -97,6 +100,8 @@ type PerconaSpec struct {
 }
 
 // PerconaBackupSpec is a pgBackRest backup to an S3 bucket.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || (has(self.bucket) && has(self.endpoint) && has(self.credentialsSecretRef))",message="backup.enabled needs bucket, endpoint and credentialsSecretRef"
 type PerconaBackupSpec struct {
 	// Enabled makes backups.
 	// +optional

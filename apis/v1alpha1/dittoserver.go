@@ -27,6 +27,9 @@ type DittoServer struct {
 
 // DittoServerSpec is what a user wants of a server. Stores, shares, adapters
 // and users are not in it: they are managed through the server's own REST API.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.database) || !has(self.database.type) || self.database.type != 'postgres' || has(self.database.postgresSecretRef) || (has(self.percona) && has(self.percona.enabled) && self.percona.enabled)",message="database.type postgres needs database.postgresSecretRef"
+// +kubebuilder:validation:XValidation:rule="!has(self.percona) || !has(self.percona.enabled) || !self.percona.enabled || !has(self.database) || !has(self.database.postgresSecretRef)",message="percona.enabled and database.postgresSecretRef are two databases: remove one"
 type DittoServerSpec struct {
 	// Image of the server. Defaults to the platform team's choice (the image of
 	// the function's Input), or else to the DittoFS release that the function
@@ -204,6 +207,9 @@ type SecretKeyRef struct {
 }
 
 // ControlPlaneSpec is the server's REST API.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || !self.tls || has(self.certSecretName)",message="tls needs certSecretName"
+// +kubebuilder:validation:XValidation:rule="!has(self.clientCASecretName) || has(self.certSecretName)",message="clientCASecretName needs certSecretName"
 type ControlPlaneSpec struct {
 	// Port of the API.
 	// +kubebuilder:validation:Minimum=1
@@ -236,6 +242,8 @@ type ControlPlaneSpec struct {
 }
 
 // LoggingSpec is the server's log.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.rotation) || !has(self.output) || !(self.output in ['stdout', 'stderr'])",message="rotation needs an output that is a file"
 type LoggingSpec struct {
 	// Level below which nothing is logged.
 	// +kubebuilder:validation:Enum=DEBUG;INFO;WARN;ERROR

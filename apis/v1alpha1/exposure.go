@@ -57,6 +57,8 @@ type AdapterServicesSpec struct {
 }
 
 // MetricsSpec is the server's Prometheus metrics.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.serviceMonitor) || !has(self.serviceMonitor.enabled) || !self.serviceMonitor.enabled || (has(self.enabled) && self.enabled)",message="serviceMonitor.enabled needs metrics.enabled"
 type MetricsSpec struct {
 	// Enabled serves metrics, and creates a Service for them.
 	// +optional

@@ -67,6 +67,10 @@ type AdminSpec struct {
 // LDAPSpec is a directory that users are looked up in. The server copies these
 // settings into its database at the first start with them, and from then on they
 // are managed through its API. See the README on what a change does.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || has(self.bindPasswordSecretRef)",message="ldap.enabled needs bindPasswordSecretRef"
+// +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || self.url.startsWith('ldaps://') || (self.url.startsWith('ldap://') && ((has(self.startTLS) && self.startTLS) || (has(self.allowPlaintext) && self.allowPlaintext)))",message="url must start with ldaps://, or with ldap:// and startTLS or allowPlaintext be true"
+// +kubebuilder:validation:XValidation:rule="!has(self.caSecretRef) || !has(self.caCertFile)",message="caSecretRef and caCertFile are two CAs: remove one"
 type LDAPSpec struct {
 	// Enabled looks users up in the directory.
 	// +optional
@@ -131,6 +135,10 @@ type LDAPSpec struct {
 // KerberosSpec authenticates NFSv4 and SMB clients. The server copies these
 // settings, but not the files, into its database at the first start with them.
 // See the README on what a change does.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || (has(self.servicePrincipal) && has(self.keytabSecretRef))",message="kerberos.enabled needs servicePrincipal and keytabSecretRef"
+// +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || (has(self.krb5ConfSecretRef) != has(self.krb5Conf))",message="kerberos.enabled needs one of krb5ConfSecretRef and krb5Conf"
+// +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || !has(self.machineAccount) || !has(self.machineAccount.enabled) || !self.machineAccount.enabled || has(self.netbiosDomain)",message="machineAccount.enabled needs netbiosDomain"
 type KerberosSpec struct {
 	// Enabled turns Kerberos on. It cannot be turned off here: see the README.
 	// +optional
@@ -173,6 +181,9 @@ type KerberosSpec struct {
 }
 
 // MachineAccountSpec is the server's own account in the domain.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || (has(self.accountName) && has(self.secretRef))",message="machineAccount.enabled needs accountName and secretRef"
+// +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || !has(self.keytabSecretRef)",message="the server reads no keytab of a machine account: use secretRef"
 type MachineAccountSpec struct {
 	// Enabled checks NTLM logons with a domain controller.
 	// +optional
