@@ -46,6 +46,9 @@ debian-packages: ## Install what make test runs beside, on Debian: a sandbox, Po
 
 ##@ What developers run
 
+.PHONY: build
+build: $(BIN)/function ## Build the function.
+
 .PHONY: generate
 generate: $(BIN)/controller-gen $(BIN)/crd2xrd ## Generate deep copies, the Input's CRD and the XRD.
 	rm -rf package/input .cache/crd

@@ -3,10 +3,7 @@
 // reads again while it runs. Everything here was seen on DittoFS v0.29.0.
 package dittofs
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // DefaultImage is the release that the function is tested with.
 const DefaultImage = "marmos91c/dittofs:v0.29.0"
@@ -76,24 +73,3 @@ const (
 func ShutdownBudget(timeout time.Duration) time.Duration {
 	return 3*timeout + 5*time.Second
 }
-
-// CheckValue says what the server would refuse about a value that it reads from
-// the given environment variable, or nothing. It never repeats the value.
-func CheckValue(env string, value []byte) string {
-	switch {
-	case env == EnvJWTSecret && len(value) < MinJWTSecretBytes:
-		return fmt.Sprintf("the key that signs tokens must have at least %d bytes, and has %d", MinJWTSecretBytes, len(value))
-	case env == EnvAdminPassword && (len(value) < minAdminPasswordBytes || len(value) > maxAdminPasswordBytes):
-		return fmt.Sprintf("the admin's password must have from %d to %d bytes, and has %d", minAdminPasswordBytes, maxAdminPasswordBytes, len(value))
-	}
-	return ""
-}
-
-// Limits of what the server accepts, in bytes. Nothing is trimmed: a newline at
-// the end counts.
-const (
-	MinJWTSecretBytes = 32
-
-	minAdminPasswordBytes = 8
-	maxAdminPasswordBytes = 72
-)

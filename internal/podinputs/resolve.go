@@ -1,6 +1,7 @@
 package podinputs
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -101,7 +102,7 @@ func (r *Resolution) add(in Input, s *Secret) {
 		problem = "its value is empty"
 	case found:
 		v.Present, v.Bytes = true, b
-		problem = dittofs.CheckValue(in.Env, b)
+		problem = dittofs.Check(cmp.Or(in.Env, in.File), b)
 	}
 
 	if problem != "" {

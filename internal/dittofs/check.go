@@ -1,0 +1,68 @@
+package dittofs
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"strings"
+)
+
+// Limits of what the server accepts, in bytes. Nothing is trimmed: a newline at
+// the end counts.
+const (
+	minJWTSecret     = 32
+	minAdminPassword = 8
+	maxAdminPassword = 72
+)
+
+// Check says what keeps the server from starting with the value of an input, or
+// nothing. It repeats nothing of the value, not even how long it is.
+func Check(input string, value []byte) string {
+	switch input {
+	case EnvJWTSecret:
+		if len(value) < minJWTSecret {
+			return fmt.Sprintf("the key that signs tokens must have at least %d bytes, and has fewer", minJWTSecret)
+		}
+	case EnvAdminPassword:
+		if len(value) < minAdminPassword || len(value) > maxAdminPassword {
+			return fmt.Sprintf("the admin's password must have from %d to %d bytes", minAdminPassword, maxAdminPassword)
+		}
+	case MetricsTokenFile:
+		if len(bytes.TrimSpace(value)) == 0 {
+			return "the token is blank"
+		}
+	case TLSCertFile, ClientCAFile, LDAPCAFile, PostgresCAFile:
+		if !hasCertificate(value) {
+			return "it holds no certificate in PEM form"
+		}
+	case TLSKeyFile:
+		if !hasPrivateKey(value) {
+			return "it holds no private key in PEM form"
+		}
+	case KeytabFile:
+		// The first byte is always 5, the second the version.
+		if len(value) < 2 || value[0] != 5 || value[1] != 1 && value[1] != 2 {
+			return "it is no keytab"
+		}
+	}
+	return ""
+}
+
+func hasCertificate(value []byte) bool {
+	for block, rest := pem.Decode(value); block != nil; block, rest = pem.Decode(rest) {
+		if _, err := x509.ParseCertificate(block.Bytes); block.Type == "CERTIFICATE" && err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func hasPrivateKey(value []byte) bool {
+	for block, rest := pem.Decode(value); block != nil; block, rest = pem.Decode(rest) {
+		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
+			return true
+		}
+	}
+	return false
+}
