@@ -2,6 +2,7 @@ package dittofs
 
 import (
 	"bytes"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -47,6 +48,19 @@ func Check(input string, value []byte) string {
 		}
 	}
 	return ""
+}
+
+// CheckTogether says the same of inputs that must fit each other, and which of them
+// to blame. What Check finds of each alone it does not find again.
+func CheckTogether(values map[string][]byte) (input, problem string) {
+	crt, key := values[TLSCertFile], values[TLSKeyFile]
+	if !hasCertificate(crt) || !hasPrivateKey(key) {
+		return "", ""
+	}
+	if _, err := tls.X509KeyPair(crt, key); err != nil {
+		return TLSKeyFile, "it is not the key of the certificate beside it"
+	}
+	return "", ""
 }
 
 func hasCertificate(value []byte) bool {

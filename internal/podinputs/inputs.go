@@ -39,7 +39,7 @@ type Input struct {
 // Name is what the hash knows the input by. It is what the process sees, so the
 // Secret behind it can be renamed without a restart. Neither containers nor kinds
 // have blanks in their names, so different inputs have different ones.
-func (i *Input) Name() string {
+func (i Input) Name() string {
 	if i.Env != "" || i.File == "" {
 		return i.Container + " env " + i.Env
 	}
@@ -47,7 +47,7 @@ func (i *Input) Name() string {
 }
 
 // Hot says whether a change reaches the process without a restart.
-func (i *Input) Hot() bool { return i.File != "" && !i.Fixed && dittofs.Hot(i.File) }
+func (i Input) Hot() bool { return i.File != "" && !i.Fixed && dittofs.Hot(i.File) }
 
 // From returns the inputs of a pod template, sorted by name. It knows variables
 // (env, envFrom) and files (secret and projected volumes) of all containers. Where

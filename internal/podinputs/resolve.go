@@ -50,30 +50,23 @@ type Resolution struct {
 // yet if they do not exist.
 func Resolve(inputs []Input, secrets Secrets, creating []string) Resolution {
 	r := Resolution{}
+	values, origins := map[string][]byte{}, map[string]Input{}
 	for _, in := range inputs {
-		s, lookedUp := secrets[in.Secret]
-		if !lookedUp {
+		switch s, lookedUp := secrets[in.Secret]; {
+		case !lookedUp:
 			r.Pending = append(r.Pending, in.Secret)
-			continue
-		}
-		if s == nil && slices.Contains(creating, in.Secret) {
+		case s == nil && slices.Contains(creating, in.Secret):
 			r.Creating = append(r.Creating, in.Secret)
-			continue
-		}
-		if in.Key != "" || s == nil {
-			r.add(in, s)
-			continue
-		}
-		for _, key := range s.keys() {
-			each := in
-			each.Key = key
-			if in.File == "" {
-				each.Env += key
-			} else {
-				each.File += key
+		default:
+			for _, each := range in.each(s) {
+				name := cmp.Or(each.Env, each.File)
+				values[name], origins[name] = r.add(each, s), each
 			}
-			r.add(each, s)
 		}
+	}
+
+	if name, problem := dittofs.CheckTogether(values); problem != "" {
+		r.Problems = append(r.Problems, Problem{Secret: origins[name].Secret, Key: origins[name].Key, Text: problem})
 	}
 
 	slices.Sort(r.Pending)
@@ -86,8 +79,28 @@ func Resolve(inputs []Input, secrets Secrets, creating []string) Resolution {
 	return r
 }
 
+// each returns an input of its own for each key of the Secret, if the input is all
+// of them.
+func (i Input) each(s *Secret) []Input {
+	if i.Key != "" || s == nil {
+		return []Input{i}
+	}
+	ins := []Input{}
+	for _, key := range s.keys() {
+		in := i
+		in.Key = key
+		if i.File == "" {
+			in.Env += key
+		} else {
+			in.File += key
+		}
+		ins = append(ins, in)
+	}
+	return ins
+}
+
 // add reads one input out of its Secret, which is nil if it does not exist.
-func (r *Resolution) add(in Input, s *Secret) {
+func (r *Resolution) add(in Input, s *Secret) []byte {
 	v := Value{Name: in.Name()}
 	problem := ""
 
@@ -111,4 +124,5 @@ func (r *Resolution) add(in Input, s *Secret) {
 	if !in.Hot() {
 		r.Restart = append(r.Restart, v)
 	}
+	return v.Bytes
 }
