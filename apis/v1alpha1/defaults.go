@@ -41,6 +41,7 @@ func (s *DittoServer) Default(d Defaults) {
 	cp.RequireInitialPasswordChange = orPtr(cp.RequireInitialPasswordChange, new(true))
 
 	id := ensure(&spec.Identity)
+	id.Type = or(id.Type, "memory")
 	ensure(&id.JWT)
 	id.JWT.AccessTokenDuration = or(id.JWT.AccessTokenDuration, "15m")
 	id.JWT.RefreshTokenDuration = or(id.JWT.RefreshTokenDuration, "168h")

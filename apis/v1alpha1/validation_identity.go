@@ -16,7 +16,7 @@ var (
 )
 
 func (s *IdentitySpec) validate(p *field.Path) field.ErrorList {
-	errs := validateEnum(p.Child("type"), s.Type, []string{"", "memory"})
+	errs := validateEnum(p.Child("type"), s.Type, []string{"memory"})
 
 	jwt := p.Child("jwt")
 	if r := s.JWT.SecretRef; r != nil {

@@ -39,6 +39,13 @@ func (s *LoggingSpec) validate(p *field.Path, dirs []string) field.ErrorList {
 			"must be stdout, stderr, or a file under "+strings.Join(dirs, ", ")+": the rest of the file system is read-only"))
 	}
 
+	if r := s.Rotation; r != nil {
+		for name, value := range map[string]int32{"maxSize": r.MaxSize, "maxBackups": r.MaxBackups, "maxAge": r.MaxAge} {
+			if value < 0 {
+				errs = append(errs, field.Invalid(p.Child("rotation", name), value, "must not be negative"))
+			}
+		}
+	}
 	if s.Rotation != nil && (s.Output == "stdout" || s.Output == "stderr") {
 		errs = append(errs, field.Forbidden(p.Child("rotation"), fmt.Sprintf("only files are rotated, and output is %s. Remove the block", s.Output)))
 	}
