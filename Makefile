@@ -10,6 +10,9 @@ CORE := $(BIN)/crossplane-core
 
 CONTROLPLANE := $(addprefix $(BIN)/,etcd kube-apiserver kube-controller-manager kubectl)
 
+XPKG := $(CURDIR)/.cache/xpkg/function-dittoserver
+ARCHS ?= amd64 arm64
+
 EXAMPLE ?= example/basic
 FUZZTIME ?= 30s
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -31,13 +34,11 @@ test: $(BIN)/function $(BIN)/crossplane $(CORE) $(BIN)/dfs $(BIN)/dfsctl ## Run 
 	go test -race -count=1 ./...
 
 .PHONY: e2e
-e2e: $(BIN)/function $(BIN)/crossplane $(CORE) $(CONTROLPLANE) $(BIN)/kwok $(BIN)/image ## Test on a real Crossplane and a real Kubernetes API.
+e2e: $(BIN)/crossplane $(CORE) $(CONTROLPLANE) $(BIN)/kwok $(XPKG)-$(shell go env GOARCH).xpkg ## Test on a real Crossplane and a real Kubernetes API server.
 	go -C test/e2e test -count=1 -timeout=30m -v ./...
 
 .PHONY: xpkg
-xpkg: $(BIN)/function $(BIN)/image $(BIN)/crossplane ## Build the package for this machine, .cache/function-dittoserver.xpkg.
-	$(BIN)/image -binary $(BIN)/function -arch $$(go env GOARCH) -o .cache/image.tar
-	$(BIN)/crossplane xpkg build --package-root=package --embed-runtime-image-tarball=.cache/image.tar -o .cache/function-dittoserver.xpkg
+xpkg: $(ARCHS:%=$(XPKG)-%.xpkg) ## Build the package for each of ARCHS into .cache/xpkg.
 
 .PHONY: debian-packages
 debian-packages: ## Install what make test runs beside, on Debian: a sandbox, PostgreSQL, an NFS client.
@@ -59,7 +60,7 @@ generate: $(BIN)/controller-gen $(BIN)/crd2xrd ## Generate deep copies, the Inpu
 
 .PHONY: update-golden
 update-golden: $(BIN)/function $(BIN)/crossplane $(CORE) ## Accept what the tests render now as what they expect.
-	go test -count=1 . ./test/render ./test/dittofs -update
+	go test -count=1 . ./test/render ./test/dittofs ./internal/manifests -update
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Lint all modules that have code.
@@ -75,7 +76,7 @@ bench: ## Measure the function.
 
 .PHONY: fuzz
 fuzz: ## Fuzz each decoder for FUZZTIME (default 30s).
-	@for f in $$(grep -ho '^func Fuzz[A-Za-z]*' *_test.go | cut -d' ' -f2); do go test -run='^$$' -fuzz="^$$f$$" -fuzztime=$(FUZZTIME) . || exit 1; done
+	@for f in $$(grep -ho '^func Fuzz[A-Za-z]*' *_test.go | cut -d' ' -f2); do go test -run='^$$' -fuzz="^$$f$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=10x . || exit 1; done
 
 .PHONY: tidy
 tidy: ## Tidy all modules.
@@ -96,6 +97,12 @@ SOURCES := $(shell find . -name '*.go' -not -path './tools/*' -not -path './test
 $(BIN)/function: $(SOURCES) go.mod go.sum
 	@echo 'Building the function (under a minute the first time)'
 	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $@ .
+
+$(XPKG)-%.xpkg: $(SOURCES) go.mod go.sum package/crossplane.yaml $(BIN)/image $(BIN)/crossplane
+	@echo 'Building the package for $* (a minute the first time)'
+	@CGO_ENABLED=0 GOOS=linux GOARCH=$* go build -trimpath -ldflags='-s -w' -o .cache/xpkg/$*/function .
+	@$(BIN)/image -binary .cache/xpkg/$*/function -arch $* -o .cache/xpkg/$*/image.tar
+	@$(BIN)/crossplane xpkg build --package-root=package --embed-runtime-image-tarball=.cache/xpkg/$*/image.tar -o $@
 
 # $(call tool,BINARY,MODULE under tools/,PACKAGE,TIME,FLAGS)
 define tool

@@ -30,7 +30,7 @@ func Resource(o runtime.Object) (*structpb.Struct, error) {
 // meant: a label selector that is empty selects everything.
 func prune(object map[string]any) {
 	delete(object, "status")
-	pruneMeta(object)
+	removeEmpty(object, "metadata")
 
 	spec := child(object, "spec")
 	removeEmpty(spec, "updateStrategy")
@@ -39,7 +39,7 @@ func prune(object map[string]any) {
 	}
 
 	template := child(spec, "template")
-	pruneMeta(template)
+	removeEmpty(template, "metadata")
 	for _, list := range []string{"containers", "initContainers"} {
 		for _, c := range children(child(template, "spec"), list) {
 			removeEmpty(c, "resources")
@@ -49,14 +49,6 @@ func prune(object map[string]any) {
 	for _, c := range children(spec, "volumeClaimTemplates") {
 		prune(c)
 	}
-}
-
-func pruneMeta(object map[string]any) {
-	meta := child(object, "metadata")
-	if meta["creationTimestamp"] == nil {
-		delete(meta, "creationTimestamp")
-	}
-	removeEmpty(object, "metadata")
 }
 
 func removeEmpty(object map[string]any, field string) {

@@ -93,7 +93,9 @@ func Status(rsp *fnv1.RunFunctionResponse, observed *fnv1.Resource, status map[s
 	}
 	f := xr.GetResource().GetFields()
 	for _, k := range []string{"apiVersion", "kind"} {
-		f[k] = observed.GetResource().GetFields()[k]
+		if v, ok := observed.GetResource().GetFields()[k]; ok {
+			f[k] = v
+		}
 	}
 	if f["status"].GetStructValue().GetFields() == nil {
 		f["status"] = structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{}})

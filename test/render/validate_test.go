@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -21,12 +22,16 @@ const crossplaneImage = "xpkg.crossplane.io/crossplane/crossplane:v2.4.0"
 // validation is what crossplane resource validate says in JSON.
 type validation struct {
 	Summary struct {
-		Total, Valid, Invalid, MissingSchemas int
-	}
+		Valid          int `json:"valid"`
+		Invalid        int `json:"invalid"`
+		MissingSchemas int `json:"missingSchemas"`
+	} `json:"summary"`
 	Resources []struct {
-		Kind, Name, Status string
-		Errors             []struct{ Message string }
-	}
+		Name   string `json:"name"`
+		Errors []struct {
+			Message string `json:"message"`
+		} `json:"errors"`
+	} `json:"resources"`
 }
 
 // TestValidExamples wants all that the project shows to be accepted by the XRD, by
@@ -133,7 +138,7 @@ func documents(t *testing.T, file string) []*unstructured.Unstructured {
 	us := []*unstructured.Unstructured{}
 	for d := kyaml.NewYAMLOrJSONDecoder(f, 4096); ; {
 		u := &unstructured.Unstructured{}
-		if err := d.Decode(u); err == io.EOF {
+		if err := d.Decode(u); errors.Is(err, io.EOF) {
 			return us
 		} else if err != nil {
 			t.Fatal(err)

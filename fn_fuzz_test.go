@@ -1,0 +1,148 @@
+package main
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+
+	"github.com/dittofs/function-dittoserver/internal/compose"
+	"github.com/dittofs/function-dittoserver/internal/manifests"
+)
+
+// The fuzz targets replace one part of a request of a running server by whatever
+// it may be. Each should find neither a panic, which RunFunction would hide, nor
+// an answer that breaks what must always hold.
+
+func FuzzComposite(f *testing.F) {
+	c, _ := newRunningCluster(f)
+	seed(f, c.xr)
+	seed(f, without(f, c.xr, "apiVersion"))
+	seed(f, without(f, c.xr, "kind"))
+	for _, edit := range []map[string]any{
+		{"spec": nil},
+		{"spec": "none"},
+		{"spec.storage": []any{}},
+		{"spec.replicas": 1e300},
+		{"spec.replicas": "one"},
+		{"spec.resources.limits.memory": "1e1000000"},
+		{"spec.securityContext.capabilities": map[string]any{}},
+		{"spec.service.annotations": map[string]any{}},
+		{"spec.database.postgresSecretRef": map[string]any{"name": "db"}},
+		{"spec.rollout.policy": "Manual"},
+		{"status.conditions": []any{"none", nil, map[string]any{"type": 1}}},
+		{"metadata": nil},
+		{"metadata.generation": -1e300},
+	} {
+		seed(f, withAll(f, c.xr, edit))
+	}
+
+	f.Fuzz(func(t *testing.T, j []byte) {
+		run(t, c, func(req *fnv1.RunFunctionRequest) { req.Observed.Composite.Resource = parse(t, j) })
+	})
+}
+
+func FuzzInput(f *testing.F) {
+	c, _ := newRunningCluster(f)
+	for _, text := range []string{
+		"{}",
+		"{apiVersion: dittoserver.fn.crossplane.io/v1beta1, kind: Input, ttl: 5m, pendingTTL: 1s, missingSecrets: Proceed, includeGeneration: true}",
+		"{image: example.com/dittofs:next, storageClassName: fast, resources: {limits: {memory: 1Gi}}, service: {type: NodePort}}",
+		"{ttl: 60, service: null, resources: []}",
+		"{imgae: x}",
+	} {
+		seed(f, object(f, text))
+	}
+
+	f.Fuzz(func(t *testing.T, j []byte) {
+		run(t, c, func(req *fnv1.RunFunctionRequest) { req.Input = parse(t, j) })
+	})
+}
+
+func FuzzObserved(f *testing.F) {
+	c, _ := newRunningCluster(f)
+	for _, name := range []string{manifests.ConfigMapResource, manifests.HeadlessServiceResource, manifests.APIServiceResource, manifests.StatefulSetResource} {
+		s := c.composed[name]
+		seed(f, s, name)
+		for _, field := range []string{"metadata", "data", "spec", "status"} {
+			for _, v := range []any{nil, "none", map[string]any{}, []any{nil}} {
+				seed(f, with(f, s, field, v), name)
+			}
+		}
+	}
+
+	f.Fuzz(func(t *testing.T, j []byte, name string) {
+		run(t, c, func(req *fnv1.RunFunctionRequest) {
+			req.Observed.Resources[name] = &fnv1.Resource{Resource: parse(t, j)}
+		}, "spec.volumeClaimTemplates", "spec.selector") // What cannot be changed is taken over, however odd.
+	})
+}
+
+func FuzzSecret(f *testing.F) {
+	c, _ := newRunningCluster(f)
+	s := c.secrets["team-a/jwt"]
+	seed(f, s)
+	for _, field := range []string{"kind", "metadata", "metadata.name", "data", "data.key"} {
+		for _, v := range []any{nil, "", "none", 1, map[string]any{}, []any{nil}} {
+			seed(f, with(f, s, field, v))
+		}
+	}
+
+	f.Fuzz(func(t *testing.T, j []byte) {
+		run(t, c, func(req *fnv1.RunFunctionRequest) {
+			for _, r := range req.GetRequiredResources() {
+				r.Items = append(r.Items, &fnv1.Resource{Resource: parse(t, j)})
+			}
+		})
+	})
+}
+
+// seed adds objects to a corpus, and what else the target takes.
+func seed(f *testing.F, s *structpb.Struct, more ...any) {
+	f.Helper()
+	j, err := json.Marshal(s.AsMap())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(append([]any{j}, more...)...)
+}
+
+// parse returns the object that a JSON text is, if it is one.
+func parse(t *testing.T, j []byte) *structpb.Struct {
+	t.Helper()
+	s := &structpb.Struct{}
+	if err := protojson.Unmarshal(j, s); err != nil {
+		t.Skip(err)
+	}
+	return s
+}
+
+// run the function on a request of the cluster, edited. Unlike RunFunction it does
+// not recover from panics. Violations at tolerated paths are none.
+func run(t *testing.T, c *cluster, edit func(*fnv1.RunFunctionRequest), tolerated ...string) {
+	t.Helper()
+
+	req := c.request(c.required)
+	edit(req)
+	before := proto.CloneOf(req)
+
+	rsp := compose.To(req, 1)
+	if err := c.f.compose(req, rsp); err != nil {
+		compose.Fatal(rsp, err)
+	}
+
+	for _, v := range violations(req, rsp) {
+		if !slices.ContainsFunc(tolerated, func(path string) bool { return strings.Contains(v, " at "+path) }) {
+			t.Error(v)
+		}
+	}
+	if diff := diff(before, req); diff != "" {
+		t.Errorf("The function must not modify its request: -before, +after:\n%s", diff)
+	}
+}

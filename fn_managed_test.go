@@ -1,0 +1,164 @@
+package main
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+
+	"github.com/dittofs/function-dittoserver/internal/manifests"
+)
+
+// newManagedCluster returns a cluster with a DittoServer that names no Secrets.
+func newManagedCluster(tb testing.TB) *cluster {
+	tb.Helper()
+	c := newCluster(tb)
+	c.unset("spec.identity")
+	c.deleteSecret("jwt")
+	c.deleteSecret("admin")
+	return c
+}
+
+// made are the values of the Secrets that the function composes.
+func made(rsp *fnv1.RunFunctionResponse) map[string]string {
+	values := map[string]string{}
+	for name, key := range map[string]string{manifests.JWTSecretResource: "jwt-secret", manifests.AdminSecretResource: "password"} {
+		if s := desired(rsp, name); s != nil {
+			b, _ := base64.StdEncoding.DecodeString(valueAt(s, "data", key).GetStringValue())
+			values[name] = string(b)
+		}
+	}
+	return values
+}
+
+// TestManagedSecretsAreMadeOnce follows a server from its creation on. A value
+// that is made again ends all sessions and locks out the admin.
+func TestManagedSecretsAreMadeOnce(t *testing.T) {
+	c := newManagedCluster(t)
+
+	if got := made(c.call(c.request(nil))); len(got) > 0 {
+		t.Errorf("Secrets that Crossplane has not looked up may exist, and should not be made: %d are", len(got))
+	}
+
+	created := c.reconcile()
+	first := made(created)
+	if len(first) != 2 || len(first[manifests.JWTSecretResource]) < 32 || len(first[manifests.AdminSecretResource]) < 8 {
+		t.Errorf("Secrets that do not exist should be made, with values that the server takes, got %d", len(first))
+	}
+	if desired(created, manifests.StatefulSetResource) != nil {
+		t.Error("A StatefulSet that is created together with its Secrets would have the hash of values that may never be stored")
+	}
+	if got := condition(created, "SecretsResolved"); got != "FALSE Creating" || len(created.GetResults()) > 0 {
+		t.Errorf("Secrets that are being created are nobody's problem, got %s and results %v", got, results(created))
+	}
+
+	c.apply(created)
+	second := c.reconcile()
+	if diff := cmp.Diff(first, made(second)); diff != "" {
+		t.Error("Values that are stored should be carried over, and are made anew")
+	}
+	if desired(second, manifests.StatefulSetResource) == nil {
+		t.Error("With its Secrets stored, the server should be created")
+	}
+
+	running := c.settle()
+	cases := map[string]struct {
+		reason string
+		when   func(c *cluster, req *fnv1.RunFunctionRequest)
+	}{
+		"Unresolved": {reason: "What is not looked up yet is still observed.", when: func(_ *cluster, req *fnv1.RunFunctionRequest) { req.RequiredResources = nil }},
+		"NotFound":   {reason: "A lookup that fails is no reason for another value.", when: func(_ *cluster, req *fnv1.RunFunctionRequest) { clearItems(req) }},
+		"NotObserved": {reason: "A Secret that Crossplane has lost sight of is still looked up.", when: func(_ *cluster, req *fnv1.RunFunctionRequest) {
+			delete(req.GetObserved().GetResources(), manifests.JWTSecretResource)
+		}},
+		"OtherKeys": {reason: "Keys that somebody adds are no reason for another value.", when: func(c *cluster, req *fnv1.RunFunctionRequest) {
+			r := req.GetObserved().GetResources()[manifests.JWTSecretResource]
+			r.Resource = with(c, r.GetResource(), "data.other", "dmFsdWU=")
+		}},
+		"SpecChanged": {reason: "What else changes is no reason for another value.", when: func(c *cluster, req *fnv1.RunFunctionRequest) {
+			xr := req.GetObserved().GetComposite()
+			xr.Resource = with(c, xr.GetResource(), "spec.logging.level", "DEBUG")
+		}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			req := c.request(c.required)
+			tc.when(c, req)
+			rsp := c.call(req)
+			if diff := cmp.Diff(first, made(rsp)); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...): -value made, +value now:\n%s", tc.reason, diff)
+			}
+			if name != "SpecChanged" && hashOf(desired(rsp, manifests.StatefulSetResource)) != hashOf(desired(running, manifests.StatefulSetResource)) {
+				t.Errorf("%s\nThe hash should stay", tc.reason)
+			}
+		})
+	}
+}
+
+// TestManagedSecretsNotSeen changes nothing about Secrets that can neither be
+// observed nor have been looked up.
+func TestManagedSecretsNotSeen(t *testing.T) {
+	c := newManagedCluster(t)
+	c.settle()
+	delete(c.composed, manifests.JWTSecretResource)
+	delete(c.composed, manifests.AdminSecretResource)
+
+	if got := made(c.call(c.request(nil))); len(got) > 0 {
+		t.Errorf("A Secret that is not looked up yet must not be made anew: %d are", len(got))
+	}
+}
+
+// TestManagedSecretsOfOthers leaves a Secret alone that happens to have the name,
+// and has the server use it.
+func TestManagedSecretsOfOthers(t *testing.T) {
+	c := newManagedCluster(t)
+	c.setSecret("files-jwt-secret", "jwt-secret", strings.Repeat("theirs", 6))
+
+	rsp := c.settle()
+
+	if s := desired(rsp, manifests.JWTSecretResource); s != nil {
+		t.Error("A Secret that belongs to nobody, or somebody else, should not be taken over")
+	}
+	if desired(rsp, manifests.StatefulSetResource) == nil || condition(rsp, "SecretsResolved") != "TRUE Resolved" {
+		t.Errorf("The server should use the Secret as it is, SecretsResolved is %s", condition(rsp, "SecretsResolved"))
+	}
+}
+
+// TestManagedSecretsAreKept looks for the values that the function has made in
+// all that it says but the Secrets themselves.
+func TestManagedSecretsAreKept(t *testing.T) {
+	log := &recorder{}
+	c := newManagedCluster(t)
+	c.f.log = log
+	created := c.reconcile()
+	values := made(created)
+	c.apply(created)
+	running := c.settle()
+
+	other := made(newManagedCluster(t).reconcile())
+	for name, value := range values {
+		if value == other[name] {
+			t.Errorf("Two servers should not have the same value in %s", name)
+		}
+		for what, rsp := range map[string]*fnv1.RunFunctionResponse{"creating": created, "running": running} {
+			rsp = proto.CloneOf(rsp)
+			delete(rsp.GetDesired().GetResources(), name)
+			for _, trace := range []string{value, base64.StdEncoding.EncodeToString([]byte(value))} {
+				if strings.Contains(text(t, rsp), trace) || strings.Contains(log.String(), trace) {
+					t.Errorf("The value of %s stands outside of its Secret while %s", name, what)
+				}
+			}
+		}
+	}
+}
+
+// clearItems has Crossplane find none of what is required.
+func clearItems(req *fnv1.RunFunctionRequest) {
+	for _, r := range req.GetRequiredResources() {
+		r.Items = nil
+	}
+}

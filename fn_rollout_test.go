@@ -1,0 +1,380 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+
+	"github.com/dittofs/function-dittoserver/internal/manifests"
+)
+
+// TestRollout goes through the rules of when the StatefulSet is created, gets a
+// new hash, keeps the one it has, or is not created yet. Each case is run on both
+// of Crossplane's ways to call a function: without any Secret and then with them,
+// and with them from the first call on.
+func TestRollout(t *testing.T) {
+	type want struct {
+		// Hash of the desired StatefulSet, and whether an event announces it.
+		Hash      string
+		Announced bool
+
+		// Ready is the StatefulSet's readiness.
+		Ready bool
+		TTL   time.Duration
+
+		SecretsResolved, RestartPending, Progressing string
+	}
+
+	const (
+		absent = "no StatefulSet"
+		old    = "the hash of before"
+		fresh  = "a new hash"
+
+		ttl, pendingTTL = 60 * time.Second, 10 * time.Second
+	)
+
+	running := func(c *cluster) { c.settle() }
+	manual := func(c *cluster) {
+		c.set("spec.rollout.policy", "Manual")
+		c.set("spec.rollout.restartToken", "monday")
+		c.settle()
+	}
+	proceed := func(c *cluster) {
+		c.setInput("missingSecrets: Proceed")
+		c.settle()
+	}
+
+	// The database of Percona's operator, which writes the Secret when it is ready.
+	withDatabase := func(c *cluster) {
+		c.set("spec.percona", map[string]any{"enabled": true, "deleteWithServer": true})
+		c.apply(c.reconcile())
+	}
+	databaseReady := func(c *cluster) {
+		for _, key := range []string{"host", "port", "dbname", "user", "password"} {
+			c.setSecret("files-postgres-pguser-dittofs", key, key)
+		}
+		c.edit(manifests.PerconaResource, "status.state", "ready")
+	}
+
+	cases := map[string]struct {
+		reason string
+		given  func(c *cluster)
+		when   func(c *cluster)
+		want   want
+	}{
+		"WithholdWithoutDatabase": {
+			reason: "A server whose database is not ready would not start. Nobody has to do anything about its Secret.",
+			given:  withDatabase,
+			want:   want{Hash: absent, TTL: pendingTTL, SecretsResolved: "FALSE Creating", RestartPending: "FALSE UpToDate", Progressing: "FALSE Waiting"},
+		},
+		"CreateWithDatabase": {
+			reason: "A server whose database is ready should be created.",
+			given:  withDatabase,
+			when:   databaseReady,
+			want:   want{Hash: fresh, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "TRUE Creating"},
+		},
+		"KeepWhileDatabaseIsAway": {
+			reason: "A database that fails over is no reason to touch a running server.",
+			given: func(c *cluster) {
+				withDatabase(c)
+				databaseReady(c)
+				c.settle()
+			},
+			when: func(c *cluster) { c.edit(manifests.PerconaResource, "status.state", "initializing") },
+			want: want{Hash: old, Ready: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "FALSE RolledOut"},
+		},
+		"CreateWithAllSecrets": {
+			reason: "A new StatefulSet should get the hash at once.",
+			want:   want{Hash: fresh, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "TRUE Creating"},
+		},
+		"WithholdWithoutSecret": {
+			reason: "A server whose Secret is not there should not be created.",
+			when:   func(c *cluster) { c.deleteSecret("jwt") },
+			want:   want{Hash: absent, TTL: pendingTTL, SecretsResolved: "FALSE Unresolved", RestartPending: "FALSE UpToDate", Progressing: "FALSE Waiting"},
+		},
+		"WithholdWithoutKey": {
+			reason: "A server whose Secret lacks the key should not be created.",
+			when:   func(c *cluster) { c.set("spec.identity.jwt.secretRef.key", "other") },
+			want:   want{Hash: absent, TTL: pendingTTL, SecretsResolved: "FALSE Unresolved", RestartPending: "FALSE UpToDate", Progressing: "FALSE Waiting"},
+		},
+		"WithholdWithEmptyValue": {
+			reason: "A server whose Secret has an empty value should not be created.",
+			when:   func(c *cluster) { c.setSecret("admin", "password", "") },
+			want:   want{Hash: absent, TTL: pendingTTL, SecretsResolved: "FALSE Unresolved", RestartPending: "FALSE UpToDate", Progressing: "FALSE Waiting"},
+		},
+		"WithholdWithStaleConfigMap": {
+			reason: "A pod that is created while an old ConfigMap is still there could read that one for good, so the ConfigMap should go first.",
+			given:  running,
+			when: func(c *cluster) {
+				delete(c.composed, manifests.StatefulSetResource)
+				c.set("spec.logging.level", "DEBUG")
+			},
+			want: want{Hash: absent, TTL: pendingTTL, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "FALSE Waiting"},
+		},
+		"CreateBesideItsConfigMap": {
+			reason: "A ConfigMap that is as wanted is no reason to wait.",
+			given:  running,
+			when:   func(c *cluster) { delete(c.composed, manifests.StatefulSetResource) },
+			want:   want{Hash: old, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "TRUE Creating"},
+		},
+		"KeepWhenNothingChanged": {
+			reason: "A server whose inputs are as they were should not restart.",
+			given:  running,
+			want:   want{Hash: old, Ready: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "FALSE RolledOut"},
+		},
+		"AdvanceOnRotatedSecret": {
+			reason: "A changed Secret should restart the server.",
+			given:  running,
+			when:   func(c *cluster) { c.setSecret("jwt", "key", strings.Repeat("k", 32)) },
+			want:   want{Hash: fresh, Announced: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "TRUE RollingOut"},
+		},
+		"HoldForConfigMap": {
+			reason: "While the observed ConfigMap is the old one, the hash should stay, and the StatefulSet should not be ready so that Crossplane comes back.",
+			given:  running,
+			when:   func(c *cluster) { c.set("spec.logging.level", "DEBUG") },
+			want:   want{Hash: old, TTL: pendingTTL, SecretsResolved: "TRUE Resolved", RestartPending: "TRUE ConfigMapFirst", Progressing: "TRUE RollingOut"},
+		},
+		"HoldForLostConfigMap": {
+			reason: "A running server whose ConfigMap was deleted should keep its hash until the ConfigMap is back.",
+			given:  running,
+			when:   func(c *cluster) { delete(c.composed, manifests.ConfigMapResource) },
+			want:   want{Hash: old, TTL: pendingTTL, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE ConfigMapFirst", Progressing: "TRUE RollingOut"},
+		},
+		"HoldForEditedConfigMap": {
+			reason: "A ConfigMap that somebody has edited is put back, and the server, which has not read it, should not restart.",
+			given:  running,
+			when:   func(c *cluster) { c.edit(manifests.ConfigMapResource, "data[config.yaml]", "edited: true") },
+			want:   want{Hash: old, TTL: pendingTTL, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE ConfigMapFirst", Progressing: "TRUE RollingOut"},
+		},
+		"AdvanceOnceConfigMapIsWritten": {
+			reason: "When the ConfigMap is as wanted, the hash should follow.",
+			given:  running,
+			when: func(c *cluster) {
+				c.set("spec.logging.level", "DEBUG")
+				c.apply(c.reconcile())
+			},
+			want: want{Hash: fresh, Announced: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "TRUE RollingOut"},
+		},
+		"HoldWithoutSecret": {
+			reason: "A running server should not restart because a Secret is gone.",
+			given:  running,
+			when:   func(c *cluster) { c.deleteSecret("jwt") },
+			want:   want{Hash: old, Ready: true, TTL: pendingTTL, SecretsResolved: "FALSE Unresolved", RestartPending: "UNKNOWN SecretsMissing", Progressing: "FALSE RolledOut"},
+		},
+		"HoldWithoutKey": {
+			reason: "A running server should not restart because a key is gone.",
+			given:  running,
+			when:   func(c *cluster) { c.unsetSecret("admin", "password") },
+			want:   want{Hash: old, Ready: true, TTL: pendingTTL, SecretsResolved: "FALSE Unresolved", RestartPending: "UNKNOWN SecretsMissing", Progressing: "FALSE RolledOut"},
+		},
+		"HoldWithEmptyValue": {
+			reason: "A running server should not restart because a value is empty.",
+			given:  running,
+			when:   func(c *cluster) { c.setSecret("jwt", "key", "") },
+			want:   want{Hash: old, Ready: true, TTL: pendingTTL, SecretsResolved: "FALSE Unresolved", RestartPending: "UNKNOWN SecretsMissing", Progressing: "FALSE RolledOut"},
+		},
+		"HoldForSecretAndConfigMap": {
+			reason: "A hash over a new config and a part of the Secrets would restart the server twice.",
+			given:  running,
+			when: func(c *cluster) {
+				c.deleteSecret("jwt")
+				c.set("spec.logging.level", "DEBUG")
+				c.apply(c.reconcile())
+			},
+			want: want{Hash: old, Ready: true, TTL: pendingTTL, SecretsResolved: "FALSE Unresolved", RestartPending: "UNKNOWN SecretsMissing", Progressing: "FALSE RolledOut"},
+		},
+		"ManualHoldsRotatedSecret": {
+			reason: "With the policy Manual a rotated Secret should wait for the user.",
+			given:  manual,
+			when:   func(c *cluster) { c.setSecret("jwt", "key", strings.Repeat("k", 32)) },
+			want:   want{Hash: old, Ready: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "TRUE ManualPolicy", Progressing: "FALSE RolledOut"},
+		},
+		"ManualHoldsWrittenConfigMap": {
+			reason: "With the policy Manual a changed config should be written, and wait for the user.",
+			given:  manual,
+			when: func(c *cluster) {
+				c.set("spec.logging.level", "DEBUG")
+				c.apply(c.reconcile())
+			},
+			want: want{Hash: old, Ready: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "TRUE ManualPolicy", Progressing: "FALSE RolledOut"},
+		},
+		"ManualPutsConfigMapFirst": {
+			reason: "Also with the policy Manual the ConfigMap goes first, so that a new token finds it written.",
+			given:  manual,
+			when: func(c *cluster) {
+				c.set("spec.logging.level", "DEBUG")
+				c.set("spec.rollout.restartToken", "tuesday")
+			},
+			want: want{Hash: old, TTL: pendingTTL, SecretsResolved: "TRUE Resolved", RestartPending: "TRUE ConfigMapFirst", Progressing: "TRUE RollingOut"},
+		},
+		"ManualHoldsWithoutSecret": {
+			reason: "A new token should not restart a server that could not start.",
+			given:  manual,
+			when: func(c *cluster) {
+				c.deleteSecret("jwt")
+				c.set("spec.rollout.restartToken", "tuesday")
+			},
+			want: want{Hash: old, Ready: true, TTL: pendingTTL, SecretsResolved: "FALSE Unresolved", RestartPending: "UNKNOWN SecretsMissing", Progressing: "FALSE RolledOut"},
+		},
+		"ManualKeepsWhenNothingChanged": {
+			reason: "With the policy Manual and nothing to restart for, nothing should be pending.",
+			given:  manual,
+			want:   want{Hash: old, Ready: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "FALSE RolledOut"},
+		},
+		"ManualAdvancesOnNewToken": {
+			reason: "A new token should restart the server, also with nothing else changed.",
+			given:  manual,
+			when:   func(c *cluster) { c.set("spec.rollout.restartToken", "tuesday") },
+			want:   want{Hash: fresh, Announced: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "TRUE RollingOut"},
+		},
+		"ManualAdvancesOnRemovedToken": {
+			reason: "A token that is removed is a changed token.",
+			given:  manual,
+			when:   func(c *cluster) { c.unset("spec.rollout.restartToken") },
+			want:   want{Hash: fresh, Announced: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "TRUE RollingOut"},
+		},
+		"ManualCreates": {
+			reason: "The policy is about restarts: a server that is not there yet should be created.",
+			when:   func(c *cluster) { c.set("spec.rollout.policy", "Manual") },
+			want:   want{Hash: fresh, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "TRUE Creating"},
+		},
+		"AutomaticAdvancesOnNewToken": {
+			reason: "A new token should restart the server under any policy.",
+			given:  running,
+			when:   func(c *cluster) { c.set("spec.rollout.restartToken", "now") },
+			want:   want{Hash: fresh, Announced: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "TRUE RollingOut"},
+		},
+		"ProceedCreatesWithoutSecret": {
+			reason: "If the platform team says so, the server should be created with what there is.",
+			given:  func(c *cluster) { c.setInput("missingSecrets: Proceed") },
+			when:   func(c *cluster) { c.deleteSecret("jwt") },
+			want:   want{Hash: fresh, TTL: ttl, SecretsResolved: "FALSE Unresolved", RestartPending: "FALSE UpToDate", Progressing: "TRUE Creating"},
+		},
+		"ProceedAdvancesWithoutSecret": {
+			reason: "If the platform team says so, the server should restart when a Secret is gone.",
+			given:  proceed,
+			when:   func(c *cluster) { c.deleteSecret("jwt") },
+			want:   want{Hash: fresh, Announced: true, TTL: ttl, SecretsResolved: "FALSE Unresolved", RestartPending: "FALSE UpToDate", Progressing: "TRUE RollingOut"},
+		},
+	}
+
+	for name, tc := range cases {
+		for path, seeded := range map[string]bool{"UnresolvedThenResolved": false, "ResolvedAtFirstCall": true} {
+			t.Run(name+"/"+path, func(t *testing.T) {
+				c := newCluster(t)
+				c.seeded = seeded
+				if tc.given != nil {
+					tc.given(c)
+				}
+				before := hashOf(c.composed[manifests.StatefulSetResource])
+				if tc.when != nil {
+					tc.when(c)
+				}
+
+				rsp := c.reconcile()
+
+				got := want{
+					Ready:           rsp.GetDesired().GetResources()[manifests.StatefulSetResource].GetReady().String() == "READY_TRUE",
+					TTL:             rsp.GetMeta().GetTtl().AsDuration(),
+					SecretsResolved: condition(rsp, "SecretsResolved"),
+					RestartPending:  condition(rsp, "RestartPending"),
+					Progressing:     condition(rsp, "Progressing"),
+				}
+				ss := desired(rsp, manifests.StatefulSetResource)
+				switch {
+				case ss == nil:
+					got.Hash = absent
+				case hashOf(ss) == before:
+					got.Hash = old
+				default:
+					got.Hash = fresh
+				}
+				for _, r := range rsp.GetResults() {
+					got.Announced = got.Announced || r.GetReason() == "ConfigHashChanged"
+				}
+
+				if diff := cmp.Diff(tc.want, got); diff != "" {
+					t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
+				}
+			})
+		}
+	}
+}
+
+// TestHeldStatefulSetMoves holds the hash of a running server, and nothing else: a
+// Secret that is away must not keep a fixed image from being rolled out.
+func TestHeldStatefulSetMoves(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		when   func(c *cluster)
+		call   func(c *cluster) *fnv1.RunFunctionResponse
+		want   string
+	}{
+		"NotAskedYet": {
+			reason: "At the first call nothing is known of the Secrets.",
+			call:   func(c *cluster) *fnv1.RunFunctionResponse { return c.call(c.request(nil)) },
+			want:   "UNKNOWN Pending",
+		},
+		"NotAllAskedYet": {
+			reason: "A reference that is new is looked up at the next call.",
+			when: func(c *cluster) {
+				c.setSecret("jwt-2", "key", jwtKey)
+				c.set("spec.identity.jwt.secretRef.name", "jwt-2")
+			},
+			call: func(c *cluster) *fnv1.RunFunctionResponse { return c.call(c.request(c.required)) },
+			want: "UNKNOWN Pending",
+		},
+		"Absent": {
+			reason: "The Secret is gone.",
+			when:   func(c *cluster) { c.deleteSecret("jwt") },
+			call:   (*cluster).reconcile,
+			want:   "FALSE Unresolved",
+		},
+		"KeyMissing": {
+			reason: "The key is gone.",
+			when:   func(c *cluster) { c.unsetSecret("jwt", "key") },
+			call:   (*cluster).reconcile,
+			want:   "FALSE Unresolved",
+		},
+		"ValueEmpty": {
+			reason: "The value is gone.",
+			when:   func(c *cluster) { c.setSecret("jwt", "key", "") },
+			call:   (*cluster).reconcile,
+			want:   "FALSE Unresolved",
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			c, running := newRunningCluster(t)
+			c.set("spec.image", "example.com/dittofs:next")
+			c.set("spec.resources.limits.memory", "2Gi")
+			c.set("spec.service.annotations", map[string]any{"example.com/key": "value"})
+			if tc.when != nil {
+				tc.when(c)
+			}
+
+			rsp := tc.call(c)
+
+			if diff := cmp.Diff(tc.want, condition(rsp, "SecretsResolved")); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...): -want SecretsResolved, +got SecretsResolved:\n%s", tc.reason, diff)
+			}
+			ss := desired(rsp, manifests.StatefulSetResource)
+			if got, want := hashOf(ss), hashOf(desired(running, manifests.StatefulSetResource)); got != want {
+				t.Errorf("%s\nThe hash is %q, want %q as before", tc.reason, got, want)
+			}
+			for path, want := range map[string]string{"spec.template.spec.containers[0].image": "example.com/dittofs:next", "spec.template.spec.containers[0].resources.limits.memory": "2Gi"} {
+				if got := stringAt(t, ss, path); got != want {
+					t.Errorf("%s\n%s is %q, want %q: it should move on", tc.reason, path, got, want)
+				}
+			}
+			if got := stringAt(t, desired(rsp, manifests.APIServiceResource), "metadata.annotations[example.com/key]"); got != "value" {
+				t.Errorf("%s\nThe Service should move on", tc.reason)
+			}
+		})
+	}
+}

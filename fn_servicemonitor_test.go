@@ -1,0 +1,76 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dittofs/function-dittoserver/internal/manifests"
+)
+
+// TestServiceMonitor composes an optional kind only where the cluster knows it: an
+// object of an unknown kind keeps Crossplane from applying all others.
+func TestServiceMonitor(t *testing.T) {
+	type want struct {
+		Composed  bool
+		Condition string
+		Results   []string
+	}
+
+	cases := map[string]struct {
+		reason string
+		given  func(c *cluster)
+		when   func(c *cluster)
+		want   want
+	}{
+		"Known": {
+			reason: "Where the kind is known, it should be composed.",
+			given:  func(c *cluster) { c.kinds = []string{"ServiceMonitor"} },
+			want:   want{Composed: true, Condition: "TRUE Composed", Results: []string{}},
+		},
+		"Unknown": {
+			reason: "Where the kind is not known, the user should be told.",
+			given:  func(*cluster) {},
+			want:   want{Condition: "FALSE KindMissing", Results: []string{"SEVERITY_WARNING KindMissing"}},
+		},
+		"Existing": {
+			reason: "A ServiceMonitor that exists should stay.",
+			given: func(c *cluster) {
+				c.kinds = []string{"ServiceMonitor"}
+				c.settle()
+			},
+			when: func(c *cluster) { c.kinds = nil },
+			want: want{Composed: true, Condition: "TRUE Composed", Results: []string{}},
+		},
+		"TurnedOff": {
+			reason: "A ServiceMonitor that is no longer wanted should go.",
+			given: func(c *cluster) {
+				c.kinds = []string{"ServiceMonitor"}
+				c.settle()
+			},
+			when: func(c *cluster) { c.set("spec.metrics.serviceMonitor.enabled", false) },
+			want: want{Condition: "UNSPECIFIED ", Results: []string{}},
+		},
+	}
+
+	for name, tc := range cases {
+		for path, seeded := range map[string]bool{"UnresolvedThenResolved": false, "ResolvedAtFirstCall": true} {
+			t.Run(name+"/"+path, func(t *testing.T) {
+				c := newCluster(t)
+				c.seeded = seeded
+				c.set("spec.metrics", map[string]any{"enabled": true, "serviceMonitor": map[string]any{"enabled": true}})
+				tc.given(c)
+				if tc.when != nil {
+					tc.when(c)
+				}
+
+				rsp := c.reconcile()
+
+				got := want{Composed: desired(rsp, manifests.ServiceMonitorResource) != nil, Condition: condition(rsp, "ServiceMonitorReady"), Results: results(rsp)}
+				if diff := cmp.Diff(tc.want, got); diff != "" {
+					t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+)
+
+var update = flag.Bool("update", false, "write the expected responses instead of comparing with them")
+
+// TestRunFunction compares whole responses with those under testdata.
+func TestRunFunction(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		rsp    func(c *cluster) *fnv1.RunFunctionResponse
+	}{
+		"FirstCall": {
+			reason: "Before Crossplane has looked up the Secrets, all but the StatefulSet should be composed, and the Secrets required.",
+			rsp: func(c *cluster) *fnv1.RunFunctionResponse {
+				return c.call(c.request(nil))
+			},
+		},
+		"Created": {
+			reason: "With all Secrets there, the StatefulSet should be created with its hash.",
+			rsp: func(c *cluster) *fnv1.RunFunctionResponse {
+				return c.reconcile()
+			},
+		},
+		"Running": {
+			reason: "A server that runs as it should is ready, and there should be no event about it.",
+			rsp: func(c *cluster) *fnv1.RunFunctionResponse {
+				return c.settle()
+			},
+		},
+		"Restarting": {
+			reason: "A rotated Secret should give the StatefulSet another hash, and an event should tell of it.",
+			rsp: func(c *cluster) *fnv1.RunFunctionResponse {
+				c.settle()
+				c.setSecret("jwt", "key", "another key, also of more than 32 bytes")
+				return c.reconcile()
+			},
+		},
+		"SecretLost": {
+			reason: "A running server should be left as it is when one of its Secrets is deleted, and the condition should name the Secret.",
+			rsp: func(c *cluster) *fnv1.RunFunctionResponse {
+				c.settle()
+				c.deleteSecret("jwt")
+				return c.reconcile()
+			},
+		},
+		"Postgres": {
+			reason: "The credentials of a database should be read one by one, and the config should hold none of them.",
+			rsp: func(c *cluster) *fnv1.RunFunctionResponse {
+				c.usePostgres()
+				return c.reconcile()
+			},
+		},
+		"Invalid": {
+			reason: "A DittoServer that can never work is fatal, with a condition that says why.",
+			rsp: func(c *cluster) *fnv1.RunFunctionResponse {
+				c.unset("spec.storage.metadataSize")
+				c.set("spec.logging.level", "CHATTY")
+				return c.reconcile()
+			},
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := asYAML(t, tc.rsp(newCluster(t)))
+
+			file := filepath.Join("testdata", name+".yaml")
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...): -want rsp (%s), +got rsp (make update-golden accepts it):\n%s", tc.reason, file, diff)
+			}
+		})
+	}
+}

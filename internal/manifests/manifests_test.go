@@ -1,0 +1,238 @@
+package manifests_test
+
+import (
+	"flag"
+	"maps"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/compose"
+	"github.com/dittofs/function-dittoserver/internal/manifests"
+)
+
+var update = flag.Bool("update", false, "write the expected objects instead of comparing with them")
+
+// dittoServer reads a DittoServer's spec and applies the defaults. What is read is
+// valid.
+func dittoServer(t *testing.T, spec string) *v1alpha1.DittoServer {
+	t.Helper()
+	ds := &v1alpha1.DittoServer{}
+	if err := yaml.UnmarshalStrict([]byte(spec), &ds.Spec); err != nil {
+		t.Fatal(err)
+	}
+	ds.Name, ds.Namespace = "files", "team-a"
+	ds.Default(v1alpha1.Defaults{Image: "example.com/dittofs:test"})
+	if err := ds.Validate().ToAggregate(); err != nil {
+		t.Fatal(err)
+	}
+	return ds
+}
+
+// TestBuild compares all objects of a server with those under testdata, from a
+// spec that stands beside them.
+func TestBuild(t *testing.T) {
+	specs, err := filepath.Glob("testdata/*.spec.yaml")
+	if err != nil || len(specs) == 0 {
+		t.Fatalf("no specs found: %v", err)
+	}
+
+	for _, file := range specs {
+		name := file[len("testdata/") : len(file)-len(".spec.yaml")]
+		t.Run(name, func(t *testing.T) {
+			spec, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := build(t, dittoServer(t, string(spec)), manifests.Options{ServiceMonitor: true})
+			golden(t, filepath.Join("testdata", name+".objects.yaml"), got)
+		})
+	}
+}
+
+// TestConfigPinned pins the config.yaml of a server that sets nothing. Other bytes
+// restart every user's servers when the function is upgraded, which makes them a
+// breaking change.
+func TestConfigPinned(t *testing.T) {
+	const want = `controlplane:
+  host: 0.0.0.0
+  jwt:
+    access_token_duration: 15m
+    refresh_token_duration: 168h
+  port: 8080
+  require_initial_password_change: true
+database:
+  sqlite:
+    path: /data/controlplane/controlplane.db
+  type: sqlite
+logging:
+  format: json
+  level: INFO
+  output: stdout
+shutdown_timeout: 30s
+`
+
+	got := build(t, dittoServer(t, "storage: {metadataSize: 10Gi}"), manifests.Options{})
+	if diff := cmp.Diff(want, got.Config()); diff != "" {
+		t.Errorf("A change of these bytes restarts every user's servers: -want, +got:\n%s", diff)
+	}
+}
+
+// TestBuildIsPure renders the same DittoServer twice: neither may the result
+// differ, nor may it share anything with the DittoServer or with the first one.
+func TestBuildIsPure(t *testing.T) {
+	spec, err := os.ReadFile("testdata/everything.spec.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ds := dittoServer(t, string(spec))
+	before := ds.DeepCopy()
+
+	first := build(t, ds, manifests.Options{ServiceMonitor: true})
+	second := build(t, ds, manifests.Options{ServiceMonitor: true})
+
+	if diff := cmp.Diff(first, second); diff != "" {
+		t.Errorf("The same DittoServer should give the same objects: -1st, +2nd:\n%s", diff)
+	}
+	if diff := cmp.Diff(before, ds); diff != "" {
+		t.Errorf("Build should not change the DittoServer: -before, +after:\n%s", diff)
+	}
+	first.StatefulSet.Spec.Template.Labels["added"] = "later"
+	first.StatefulSet.Spec.Selector.MatchLabels["added"] = "later"
+	if second.StatefulSet.Spec.Template.Labels["added"] != "" || second.StatefulSet.Spec.Selector.MatchLabels["added"] != "" {
+		t.Error("Two renderings should share nothing")
+	}
+}
+
+// TestServiceMonitorKind leaves a kind out that the cluster does not know: to
+// apply it would keep all others from being applied.
+func TestServiceMonitorKind(t *testing.T) {
+	ds := dittoServer(t, "{storage: {metadataSize: 10Gi}, metrics: {enabled: true, serviceMonitor: {enabled: true}}}")
+	for _, known := range []bool{true, false} {
+		got := build(t, ds, manifests.Options{ServiceMonitor: known})
+		if _, ok := got.Companions[manifests.ServiceMonitorResource]; ok != known {
+			t.Errorf("Build(...): the cluster knows the kind: %t, there is a ServiceMonitor: %t", known, ok)
+		}
+	}
+}
+
+// TestSecurityContext puts the restricted defaults under what the user sets, field
+// by field.
+func TestSecurityContext(t *testing.T) {
+	user := dittoServer(t, `
+storage: {metadataSize: 10Gi}
+podSecurityContext: {runAsUser: 1000, fsGroup: 2000, supplementalGroups: [3000]}
+securityContext: {readOnlyRootFilesystem: false, capabilities: {add: [NET_BIND_SERVICE]}}
+`)
+	before := user.DeepCopy()
+
+	wantPod := &corev1.PodSecurityContext{
+		RunAsUser:           new(int64(1000)),
+		FSGroup:             new(int64(2000)),
+		SupplementalGroups:  []int64{3000},
+		RunAsGroup:          new(int64(65532)),
+		RunAsNonRoot:        new(true),
+		FSGroupChangePolicy: new(corev1.FSGroupChangeOnRootMismatch),
+		SeccompProfile:      &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+	pod := build(t, user, manifests.Options{}).StatefulSet.Spec.Template.Spec
+	if diff := cmp.Diff(wantPod, pod.SecurityContext); diff != "" {
+		t.Errorf("What the user does not set should keep the restricted default.\nBuild(...): -want, +got:\n%s", diff)
+	}
+	want := &corev1.SecurityContext{
+		ReadOnlyRootFilesystem:   new(false),
+		Capabilities:             &corev1.Capabilities{Add: []corev1.Capability{"NET_BIND_SERVICE"}},
+		AllowPrivilegeEscalation: new(false),
+	}
+	if diff := cmp.Diff(want, pod.Containers[0].SecurityContext); diff != "" {
+		t.Errorf("What the user does not set should keep the restricted default.\nBuild(...): -want, +got:\n%s", diff)
+	}
+	if diff := cmp.Diff(before, user); diff != "" {
+		t.Errorf("The user's own should not be changed: -before, +after:\n%s", diff)
+	}
+}
+
+// TestGracePeriod leaves the server the time that its shutdown can take.
+func TestGracePeriod(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		spec   string
+		want   int64
+	}{
+		"Default":  {reason: "5 s of preStop, three stages of 30 s and 5 s, and 5 s to spare.", spec: "{storage: {metadataSize: 1Gi}}", want: 105},
+		"Longer":   {reason: "A longer timeout takes a longer grace period.", spec: "{storage: {metadataSize: 1Gi}, shutdownTimeout: 1m}", want: 195},
+		"Fraction": {reason: "Half a second is rounded up, not off.", spec: "{storage: {metadataSize: 1Gi}, shutdownTimeout: 100ms}", want: 16},
+		"Set":      {reason: "The user's own counts.", spec: "{storage: {metadataSize: 1Gi}, terminationGracePeriodSeconds: 40}", want: 40},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := build(t, dittoServer(t, tc.spec), manifests.Options{}).StatefulSet.Spec.Template.Spec.TerminationGracePeriodSeconds
+			if diff := cmp.Diff(&tc.want, got); diff != "" {
+				t.Errorf("%s\nBuild(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// TestReservedLabels keeps the pod's labels those that its selector asks for.
+func TestReservedLabels(t *testing.T) {
+	ds := dittoServer(t, "{storage: {metadataSize: 1Gi}, podLabels: {app: mine, team: a}}")
+	existing := manifests.Wanted(ds)
+	existing.Selector.MatchLabels = map[string]string{"app": "theirs"}
+
+	got := build(t, ds, manifests.Options{Existing: &existing})
+
+	want := map[string]string{"app": "theirs", "team": "a", "app.kubernetes.io/name": "dittofs", "app.kubernetes.io/instance": "files"}
+	if diff := cmp.Diff(want, got.StatefulSet.Spec.Template.Labels); diff != "" {
+		t.Errorf("Labels of the existing selector should win, or Kubernetes refuses the StatefulSet: -want, +got:\n%s", diff)
+	}
+}
+
+func build(t *testing.T, ds *v1alpha1.DittoServer, o manifests.Options) manifests.Objects {
+	t.Helper()
+	got, err := manifests.Build(ds, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// golden compares objects, as they are sent, with those in a file.
+func golden(t *testing.T, file string, o manifests.Objects) {
+	t.Helper()
+
+	objects := map[string]runtime.Object{manifests.ConfigMapResource: o.ConfigMap, manifests.StatefulSetResource: o.StatefulSet}
+	maps.Copy(objects, o.Companions)
+	sent := map[string]any{}
+	for name, o := range objects {
+		s, err := compose.Resource(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent[name] = s.AsMap()
+	}
+	got, err := yaml.Marshal(sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if *update {
+		if err := os.WriteFile(file, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("Build(...): -want (%s), +got (make update-golden accepts it):\n%s", file, diff)
+	}
+}
