@@ -1,0 +1,94 @@
+package dittofs
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/types/known/structpb"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// TestGolden compares everything that the function answers for each row of the
+// matrix with what it answered when somebody last looked at it. Changed hashes
+// restart every user's servers.
+func TestGolden(t *testing.T) {
+	for _, row := range rows(t) {
+		t.Run(row, func(t *testing.T) {
+			t.Parallel()
+			c := load(t, row)
+			c.reconcile(t)
+			got := golden(t, c)
+
+			path := filepath.Join("testdata", row, "expected.yaml")
+			if *update {
+				if err := os.WriteFile(path, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatalf("%v. Run go test ./test/dittofs -run TestGolden -update and look at the result", err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("-want, +got:\n%s\nIf this is what you want, run go test ./test/dittofs -run TestGolden -update", diff)
+			}
+		})
+	}
+}
+
+// golden is what the function answers once everything is composed, as YAML: one
+// document for each object, in the order of the names under which Crossplane
+// knows them. Generated values, and hashes over them, are not in it.
+func golden(t *testing.T, c *cluster) []byte {
+	t.Helper()
+	rsp := c.render(t)
+	out := &bytes.Buffer{}
+	document := func(comment string, v any) {
+		b, err := yaml.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(out, "---\n# %s\n%s", comment, b)
+	}
+
+	conditions := []map[string]string{}
+	for _, c := range rsp.GetConditions() {
+		conditions = append(conditions, map[string]string{
+			"type": c.GetType(), "status": c.GetStatus().String(), "reason": c.GetReason(), "message": c.GetMessage(),
+		})
+	}
+	document("conditions", conditions)
+	document("composite", rsp.GetDesired().GetComposite().GetResource().AsMap())
+
+	desired := rsp.GetDesired().GetResources()
+	generated := false
+	for _, name := range slices.Sorted(maps.Keys(desired)) {
+		o := desired[name].GetResource().AsMap()
+		if o["kind"] == "Secret" {
+			generated = true
+			o["data"] = lengths(t, desired[name].GetResource())
+		}
+		document(name+", "+desired[name].GetReady().String(), o)
+	}
+	if generated {
+		return bytes.ReplaceAll(out.Bytes(), []byte(c.hash(t)), []byte("over generated values"))
+	}
+	return out.Bytes()
+}
+
+// lengths are the lengths of a Secret's values.
+func lengths(t *testing.T, secret *structpb.Struct) map[string]string {
+	t.Helper()
+	l := map[string]string{}
+	for k, v := range as[corev1.Secret](t, secret).Data {
+		l[k] = fmt.Sprintf("%d bytes", len(v))
+	}
+	return l
+}

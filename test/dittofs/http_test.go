@@ -1,0 +1,81 @@
+package dittofs
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	contract "github.com/dittofs/function-dittoserver/internal/dittofs"
+)
+
+// An answer is what the server says, and the name in the certificate that it
+// shows, if it shows one.
+type answer struct {
+	status int
+	peer   string
+}
+
+// ask asks the server over HTTP, with a bearer token if there is one, as a client
+// with a certificate of the authority if there is one.
+func (s *server) ask(t *testing.T, url, bearer string, client *authority) (answer, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), requestDeadline)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+bearer)
+	}
+
+	transport := s.network.Transport()
+	transport.TLSClientConfig = &tls.Config{RootCAs: newAuthority(serverAuthority).pool(), MinVersion: tls.VersionTLS12}
+	if client != nil {
+		transport.TLSClientConfig.Certificates = []tls.Certificate{client.issue("client").tls()}
+	}
+	rsp, err := transport.RoundTrip(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer rsp.Body.Close()
+	a := answer{status: rsp.StatusCode}
+	if rsp.TLS != nil {
+		a.peer = rsp.TLS.PeerCertificates[0].Subject.CommonName
+	}
+	return a, nil
+}
+
+// lets says whether the server lets clients of the authority in.
+func (s *server) lets(t *testing.T, client *authority) bool {
+	t.Helper()
+	_, err := s.ask(t, s.url(t)+contract.LivenessPath, "", client)
+	if err != nil && !strings.Contains(err.Error(), "remote error: tls:") {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+// peer is the name in the certificate that the server shows.
+func (s *server) peer(t *testing.T) string {
+	t.Helper()
+	a, err := s.ask(t, s.url(t)+contract.LivenessPath, "", newAuthority(clientAuthority))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.peer
+}
+
+// metrics is the status of an answer to a scraper with the token.
+func (s *server) metrics(t *testing.T, token string) int {
+	t.Helper()
+	url := fmt.Sprintf("http://127.0.0.1:%d%s", s.port(t, "-metrics", "metrics"), s.config(t).Metrics.Path)
+	a, err := s.ask(t, url, token, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.status
+}

@@ -1,0 +1,215 @@
+package dittofs
+
+import (
+	"context"
+	"io/fs"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
+
+	contract "github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/manifests"
+)
+
+// TestServer starts the real server on what the function renders for each row of
+// the matrix.
+func TestServer(t *testing.T) {
+	// What is particular to a row.
+	particular := map[string]func(t *testing.T, s *server){
+		"postgres":       checkPostgres,
+		"postgres-tls":   checkPostgres,
+		"percona":        checkPostgres,
+		"sqlite-path":    checkSQLitePath,
+		"logging":        checkLogging,
+		"log-file":       checkLogFile,
+		"tls":            checkTLS,
+		"mtls":           checkMTLS,
+		"metrics":        checkMetrics,
+		"metrics-token":  checkMetricsToken,
+		"network-policy": checkNetworkPolicy,
+		"everything": func(t *testing.T, s *server) {
+			t.Helper()
+			checkPostgres(t, s)
+			checkMTLS(t, s)
+			checkMetricsToken(t, s)
+			checkNetworkPolicy(t, s)
+		},
+	}
+	for _, row := range rows(t) {
+		t.Run(row, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, row)
+
+			if log := s.Log(); strings.Contains(log, "unknown keys") {
+				t.Errorf("the server does not know all keys of its configuration:\n%s", log)
+			}
+			s.mustLogin(t)
+			if err := s.login(t, "not the password"); err == nil {
+				t.Error("the server takes any password")
+			}
+			if row == "adapter-ports" {
+				moveNFS(t, s)
+			}
+			checkPorts(t, s)
+			if check := particular[row]; check != nil {
+				check(t, s)
+			}
+			if err := s.Alive(t.Context()); err != nil {
+				t.Error(err)
+			}
+			s.stop(t)
+		})
+	}
+	for row := range particular {
+		if !slices.Contains(rows(t), row) {
+			t.Errorf("testdata has no row %s", row)
+		}
+	}
+}
+
+// checkPorts compares the ports that Services point at with those that the
+// server listens on. All of them have a Service, in every row.
+func checkPorts(t *testing.T, s *server) {
+	t.Helper()
+	// The adapters open theirs a moment after the API, which the probes ask.
+	eventually(t, requestDeadline, "the server listens where Services point at, and nowhere else", func(context.Context) error {
+		if diff := cmp.Diff(s.exposed(t), s.listens(t)); diff != "" {
+			return errors.Errorf("-Services, +server:\n%s", diff)
+		}
+		return nil
+	})
+}
+
+// checkNetworkPolicy compares the ports that are let through with those that
+// Services point at.
+func checkNetworkPolicy(t *testing.T, s *server) {
+	t.Helper()
+	open := []int32{}
+	for _, rule := range as[networkingv1.NetworkPolicy](t, s.composed[manifests.NetworkPolicyResource]).Spec.Ingress {
+		for _, p := range rule.Ports {
+			open = append(open, p.Port.IntVal)
+		}
+	}
+	slices.Sort(open)
+	if diff := cmp.Diff(s.exposed(t), open); diff != "" {
+		t.Errorf("ports: -Services point at, +the NetworkPolicy lets through:\n%s", diff)
+	}
+}
+
+// moveNFS does to the server's adapters what the DittoServer says of them.
+func moveNFS(t *testing.T, s *server) {
+	t.Helper()
+	s.administer(t, "adapter", "edit", "nfs", "--port", "20490")
+	s.administer(t, "adapter", "disable", "smb")
+}
+
+// checkPostgres looks for the control plane's records in PostgreSQL, and for
+// none in a SQLite file.
+func checkPostgres(t *testing.T, s *server) {
+	t.Helper()
+	if got := s.postgres.ask(t, s.reads(t, contract.EnvPostgresDatabase), "SELECT username FROM users"); got != "admin" {
+		t.Errorf("users in PostgreSQL: want admin, got %q", got)
+	}
+	if diff := cmp.Diff([]string{}, filesBelow(t, s, contract.ControlPlaneDir)); diff != "" {
+		t.Errorf("files of a database beside PostgreSQL: -want, +got:\n%s", diff)
+	}
+}
+
+// checkSQLitePath looks for the database where the DittoServer wants it.
+func checkSQLitePath(t *testing.T, s *server) {
+	t.Helper()
+	if got := filesBelow(t, s, contract.MetadataDir); !slices.Contains(got, "db/control.db") {
+		t.Errorf("db/control.db is not in %s, only %v", contract.MetadataDir, got)
+	}
+	if diff := cmp.Diff([]string{}, filesBelow(t, s, contract.ControlPlaneDir)); diff != "" {
+		t.Errorf("files where the database is by default: -want, +got:\n%s", diff)
+	}
+}
+
+// checkLogging looks at how the server logs.
+func checkLogging(t *testing.T, s *server) {
+	t.Helper()
+	if log := s.Log(); !strings.Contains(log, "[DEBUG]") || strings.Contains(log, `{"time"`) {
+		t.Errorf("the log has no text at level DEBUG:\n%s", log)
+	}
+}
+
+// checkLogFile looks for the log on the volume.
+func checkLogFile(t *testing.T, s *server) {
+	t.Helper()
+	if got := filesBelow(t, s, contract.ControlPlaneDir); !slices.Contains(got, "log/dfs.log") {
+		t.Errorf("log/dfs.log is not in %s, only %v", contract.ControlPlaneDir, got)
+	}
+}
+
+// checkTLS asks the server who it is.
+func checkTLS(t *testing.T, s *server) {
+	t.Helper()
+	if got := s.peer(t); got != "api" {
+		t.Errorf("the API's certificate: want that of api, got that of %s", got)
+	}
+}
+
+// checkMTLS asks the server as clients that it should and should not let in.
+func checkMTLS(t *testing.T, s *server) {
+	t.Helper()
+	if s.lets(t, nil) {
+		t.Error("the API lets a client without a certificate in")
+	}
+	if s.lets(t, newAuthority("strangers")) {
+		t.Error("the API lets a client of another CA in")
+	}
+	if !s.lets(t, newAuthority(clientAuthority)) {
+		t.Error("the API does not let a client of the mounted CA in")
+	}
+}
+
+// checkMetrics scrapes what anybody may scrape.
+func checkMetrics(t *testing.T, s *server) {
+	t.Helper()
+	if got := s.metrics(t, ""); got != http.StatusOK {
+		t.Errorf("metrics: want %d, got %d", http.StatusOK, got)
+	}
+}
+
+// checkMetricsToken scrapes with and without the token.
+func checkMetricsToken(t *testing.T, s *server) {
+	t.Helper()
+	for token, want := range map[string]int{
+		"":                                    http.StatusUnauthorized,
+		"not the token":                       http.StatusUnauthorized,
+		s.reads(t, contract.MetricsTokenFile): http.StatusOK,
+	} {
+		if got := s.metrics(t, token); got != want {
+			t.Errorf("metrics with token %q: want %d, got %d", token, want, got)
+		}
+	}
+}
+
+// filesBelow are the files of a volume.
+func filesBelow(t *testing.T, s *server, mountPath string) []string {
+	t.Helper()
+	dir, err := s.VolumePath(mountPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := []string{}
+	if err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		files = append(files, rel)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
