@@ -28,7 +28,6 @@ func TestRefusals(t *testing.T) {
 		"LogInReadOnlyPlace":    {"secrets", "spec.logging.output", "/var/log/dfs.log", func(c *contract.Config) { c.Logging.Output = "/var/log/dfs.log" }},
 		"SQLiteInReadOnly":      {"secrets", "spec.database.sqlite.path", "/var/lib/control.db", func(c *contract.Config) { c.Database.SQLite.Path = "/var/lib/control.db" }},
 		"PostgresWithoutRef":    {"secrets", "spec.database.type", "postgres", func(c *contract.Config) { c.Database = contract.Database{Type: "postgres"} }},
-		"PortOfAnAdapter":       {"secrets", "spec.controlPlane.port", 12049, func(c *contract.Config) { c.ControlPlane.Port = 12049 }},
 		"MetricsPath":           {"metrics", "spec.metrics.path", "stats", func(c *contract.Config) { c.Metrics.Path = "stats" }},
 		"ClientCAWithoutTLS":    {"mtls", "spec.controlPlane.certSecretName", nil, func(c *contract.Config) { c.ControlPlane.TLS.CertFile, c.ControlPlane.TLS.KeyFile = "", "" }},
 		"LDAPInPlaintext":       {"ldap", "spec.identity.ldap.allowPlaintext", false, func(c *contract.Config) { c.LDAP.AllowPlaintext = false }},
