@@ -35,7 +35,7 @@ test: $(BIN)/function $(BIN)/crossplane $(CORE) $(BIN)/dfs $(BIN)/dfsctl ## Run 
 
 .PHONY: e2e
 e2e: $(BIN)/crossplane $(CORE) $(CONTROLPLANE) $(BIN)/kwok $(XPKG)-$(shell go env GOARCH).xpkg ## Test on a real Crossplane and a real Kubernetes API server.
-	go -C test/e2e test -count=1 -timeout=30m -v ./...
+	go -C test/e2e test -count=1 -timeout=30m -parallel=8 -v .
 
 .PHONY: xpkg
 xpkg: $(ARCHS:%=$(XPKG)-%.xpkg) ## Build the package for each of ARCHS into .cache/xpkg.
