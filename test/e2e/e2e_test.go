@@ -1,0 +1,71 @@
+package e2e
+
+import (
+	"flag"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	// The scenarios mostly wait.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	m.Run()
+}
+
+func TestEndToEnd(t *testing.T) {
+	s := newSuite(t)
+
+	// How users get there.
+	if !s.run(t, 0, "Install", install) || !s.run(t, 11, "WithoutRBAC", withoutRBAC) {
+		return
+	}
+
+	// What has nothing to do with each other, all at once.
+	t.Run("Concurrent", func(t *testing.T) {
+		for _, c := range []struct {
+			number int
+			name   string
+			f      func(*scenario)
+		}{
+			{11, "Delete", deleteServer}, // The slowest goes first.
+			{12, "Migrate", migrate},
+			{1, "Create", create},
+			{2, "Rotate", rotate},
+			{3, "Order", order},
+			{4, "Quiet", quiet},
+			{5, "MissingAtFirst", missingAtFirst},
+			{6, "MissingForAWhile", missingForAWhile},
+			{7, "Storage", storage},
+			{7, "BadSpec", badSpec},
+			{9, "Manual", manual},
+			{11, "Troubleshooting", troubleshooting},
+		} {
+			s.run(t, c.number, c.name, func(s *scenario) {
+				s.Parallel()
+				c.f(s)
+			})
+		}
+	})
+
+	// What needs the machine, or breaks it, for itself.
+	s.run(t, 2, "Latency", latency)
+	s.run(t, 4, "Upheaval", upheaval)
+	s.run(t, 8, "Outages", outages)
+	s.run(t, 10, "Scale", scale)
+
+	// What came too late for the scenario that it belongs to.
+	s.run(t, 99, "Aftermath", aftermath)
+}
+
+// aftermath is that nothing happened to any server since it was last looked at.
+func aftermath(s *scenario) {
+	s.expect("any server, after its last scenario", noRestart, func() string {
+		for _, srv := range s.servers {
+			if got := s.restartsSince(srv); got != noRestart {
+				return srv.String() + ": " + got
+			}
+		}
+		return noRestart
+	})
+}

@@ -1,0 +1,240 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+const functionName = "function-dittoserver"
+
+// install installs the function's package as users do, and the XRD and the
+// Composition of the example.
+func install(s *scenario) {
+	for _, app := range []string{"crossplane", "crossplane-rbac-manager"} {
+		must(s, await(s.ctx, awaitTimeout, app+" to run", func(context.Context) error {
+			if len(s.kubelet.processes(app)) == 0 {
+				return errors.New("it does not")
+			}
+			return nil
+		}))
+	}
+	must(s, await(s.ctx, awaitTimeout, "Crossplane's API", func(ctx context.Context) error {
+		return s.cluster.apply(ctx, s.mirror.imageConfig())
+	}))
+
+	s.expect("install the package with the CLI", "healthy", func() string {
+		repo, version := functionPackage(s)
+		must(s, s.cli.push(s.ctx, filepath.Join(*xpkgs, functionName+"-*.xpkg"), s.mirror.rewrite(repo)+":"+version))
+		must(s, s.cli.run(s.ctx, "xpkg", "install", "function", repo+":"+version, functionName))
+		awaitPackage(s, "Function", functionName)
+		return "healthy"
+	})
+
+	s.apply("example/xrd.yaml")
+	s.apply("example/composition.yaml")
+	must(s, await(s.ctx, awaitTimeout, "the XRD to be served", func(ctx context.Context) error {
+		xrd, err := s.cluster.get(ctx, "apiextensions.crossplane.io/v2", "CompositeResourceDefinition", "", "dittoservers.dittofs.io")
+		if err != nil {
+			return err
+		}
+		return conditionTrue(xrd, "Established")
+	}))
+}
+
+// functionPackage returns the package of the example's Function, and its
+// version.
+func functionPackage(s *scenario) (repo, version string) {
+	for _, o := range s.read("example/functions.yaml") {
+		if o.GetName() == functionName {
+			p, _, _ := unstructured.NestedString(o.Object, "spec", "package")
+			repo, version, _ = strings.Cut(p, ":")
+		}
+	}
+	return repo, version
+}
+
+// awaitPackage waits until a package is installed and does what it should.
+func awaitPackage(s *scenario, kind, name string) {
+	must(s, await(s.ctx, awaitTimeout, kind+" "+name+" to be healthy", func(ctx context.Context) error {
+		o, err := s.cluster.get(ctx, "pkg.crossplane.io/v1", kind, "", name)
+		if err != nil {
+			return err
+		}
+		return conditionTrue(o, "Installed", "Healthy")
+	}))
+}
+
+// What Crossplane says when it lacks the example's ClusterRole.
+const forbidden = `cannot patch resource "statefulsets"`
+
+// withoutRBAC is what a user sees who forgets the example's ClusterRole: an
+// event. Crossplane has no chance to write a condition: its next reconcile
+// waits for a watch that it may not have.
+func withoutRBAC(s *scenario) {
+	srv := s.server("without-rbac")
+	must(s, srv.createSecrets(s.ctx, basicSecrets()))
+	must(s, srv.create(s.ctx, basicSpec()))
+
+	s.expect("no ClusterRole: an event of the DittoServer says", forbidden, func() string {
+		must(s, await(s.ctx, awaitTimeout, "the event", func(ctx context.Context) error {
+			l, err := s.cluster.CoreV1().Events(srv.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.kind=DittoServer,type=Warning"})
+			if err != nil {
+				return fmt.Errorf("cannot list events: %w", err)
+			}
+			for _, e := range l.Items {
+				if strings.Contains(e.Message, forbidden) {
+					return nil
+				}
+			}
+			return fmt.Errorf("there are %s", plural(len(l.Items), "warning"))
+		}))
+		return forbidden
+	})
+	s.expect("ClusterRole applied", "ready, 1 revision, 1 pod", func() string {
+		s.apply("example/rbac.yaml")
+		must(s, srv.awaitReady(s.ctx))
+		return "ready, " + s.restartsOf(srv)
+	})
+}
+
+// troubleshooting is that the README names the error that withoutRBAC sees.
+func troubleshooting(s *scenario) {
+	s.expect("the README names that error", "yes", func() string {
+		b, err := os.ReadFile(filepath.Join(root, "README.md"))
+		must(s, err)
+		if !strings.Contains(string(b), forbidden) {
+			return "no"
+		}
+		return "yes"
+	})
+}
+
+// deleteServer deletes a server. Its data stays.
+func deleteServer(s *scenario) {
+	srv := s.running("delete", basicSpec(), basicSecrets())
+	claims := func() (names []string) {
+		l, err := s.cluster.CoreV1().PersistentVolumeClaims(srv.Namespace).List(s.ctx, metav1.ListOptions{})
+		must(s, err)
+		for _, c := range l.Items {
+			names = append(names, string(c.UID))
+		}
+		return names
+	}
+	before := claims()
+
+	s.expect("delete the DittoServer", "composed objects gone, 3 claims kept", func() string {
+		must(s, srv.xrs().Delete(s.ctx, srv.Name, metav1.DeleteOptions{}))
+		var left []string
+		err := await(s.ctx, awaitTimeout, "the composed objects to be gone", func(ctx context.Context) error {
+			left = left[:0]
+			for _, k := range []struct{ apiVersion, kind, name string }{
+				{"v1", "ConfigMap", srv.Name + "-config"},
+				{"v1", "Service", srv.Name + "-api"},
+				{"v1", "Service", srv.Name + "-headless"},
+				{"apps/v1", "StatefulSet", srv.Name},
+				{"v1", "Pod", srv.Name + "-0"},
+				{"dittofs.io/v1alpha1", "DittoServer", srv.Name},
+			} {
+				if _, err := s.cluster.get(ctx, k.apiVersion, k.kind, srv.Namespace, k.name); err == nil {
+					left = append(left, k.kind+" "+k.name)
+				}
+			}
+			if len(left) > 0 {
+				return fmt.Errorf("left: %v", left)
+			}
+			return nil
+		})
+		must(s, err)
+		after := claims()
+		if fmt.Sprint(before) != fmt.Sprint(after) {
+			return fmt.Sprintf("claims were %v, are %v", before, after)
+		}
+		return "composed objects gone, " + plural(len(after), "claim") + " kept"
+	})
+}
+
+// upheaval is everything about Crossplane and the function that may change
+// without any server noticing.
+func upheaval(s *scenario) {
+	srv := s.running("upheaval", basicSpec(), basicSecrets())
+	quiet := func(what string, do func()) {
+		s.expect(what, noRestart, func() string {
+			do()
+			return s.restartsOf(srv)
+		})
+	}
+
+	quiet("new Composition revision", func() {
+		before := s.revisions("apiextensions.crossplane.io/v1", "CompositionRevision")
+		for _, o := range s.read("example/composition.yaml") {
+			pipeline, _, err := unstructured.NestedSlice(o.Object, "spec", "pipeline")
+			must(s, err)
+			pipeline[0].(map[string]any)["step"] = "another-name"
+			must(s, unstructured.SetNestedSlice(o.Object, pipeline, "spec", "pipeline"))
+			must(s, s.cluster.apply(s.ctx, o))
+		}
+		must(s, await(s.ctx, awaitTimeout, "a new CompositionRevision", func(context.Context) error {
+			if n := s.revisions("apiextensions.crossplane.io/v1", "CompositionRevision"); n != before+1 {
+				return fmt.Errorf("there are %d, want %d", n, before+1)
+			}
+			return nil
+		}))
+	})
+	for _, app := range []string{functionName, "crossplane"} {
+		quiet("restart "+app, func() {
+			s.kubelet.hold(app)
+			s.kubelet.release(app)
+		})
+	}
+	quiet("upgrade the function", func() {
+		repo, version := functionPackage(s)
+		const next = "v99.0.0"
+		must(s, s.mirror.rerelease(s.ctx, repo, version, next))
+		must(s, s.cluster.patch(s.ctx, "pkg.crossplane.io/v1", "Function", "", functionName, map[string]any{"spec": map[string]any{"package": repo + ":" + next}}))
+		must(s, await(s.ctx, awaitTimeout, "the new version to be the one that runs", func(ctx context.Context) error {
+			l, err := s.cluster.AppsV1().Deployments(crossplaneNamespace).List(ctx, metav1.ListOptions{})
+			if err != nil {
+				return fmt.Errorf("cannot list Deployments: %w", err)
+			}
+			for _, d := range l.Items {
+				if n := d.Spec.Template.Labels["pkg.crossplane.io/function"]; n == functionName && !strings.HasSuffix(d.Spec.Template.Spec.Containers[0].Image, ":"+next) {
+					return fmt.Errorf("there is still %s", d.Spec.Template.Spec.Containers[0].Image)
+				}
+			}
+			return nil
+		}))
+	})
+}
+
+// revisions returns how many revisions there are.
+func (s *scenario) revisions(apiVersion, kind string) int {
+	s.Helper()
+	r, err := s.cluster.kind(apiVersion, kind, "")
+	must(s, err)
+	l, err := r.List(s.ctx, metav1.ListOptions{})
+	must(s, err)
+	return len(l.Items)
+}
+
+// read returns the objects in a file of the repository.
+func (s *scenario) read(file string) []*unstructured.Unstructured {
+	s.Helper()
+	b, err := os.ReadFile(filepath.Join(root, file))
+	must(s, err)
+	objs, err := parse(b)
+	must(s, err)
+	return objs
+}
+
+// apply applies a file of the repository, as kubectl apply does.
+func (s *scenario) apply(file string) {
+	s.Helper()
+	must(s, s.cluster.apply(s.ctx, s.read(file)...))
+}

@@ -1,0 +1,45 @@
+package e2e
+
+import (
+	"fmt"
+	"time"
+)
+
+// How long something is down. Long enough for whoever depends on it to notice,
+// give up and try again.
+const outage = 20 * time.Second
+
+// outages are rotations while something is down that they need.
+func outages(s *scenario) {
+	rotation := func(name, what string, before, after func()) {
+		srv := s.running("outages-"+name, basicSpec(), basicSecrets())
+		s.expect(what, oneRestart, func() string {
+			before()
+			must(s, srv.setSecret(s.ctx, "jwt", map[string]string{"key": newKey()}))
+			after()
+			return s.restartsOf(srv)
+		})
+	}
+	nothing := func() {}
+
+	for _, app := range []string{functionName, "crossplane"} {
+		hold := func() { s.kubelet.hold(app) }
+		release := func() { s.kubelet.release(app) }
+		s.Cleanup(release)
+
+		rotation(app+"-killed", "rotate, and kill "+app+" at once", nothing, func() {
+			hold()
+			release()
+		})
+		rotation(app+"-down", fmt.Sprintf("rotate while %s is down for %s", app, outage), hold, func() {
+			select {
+			case <-time.After(outage): // There is nothing to wait for: it is down.
+			case <-s.ctx.Done():
+			}
+			release()
+		})
+	}
+	rotation("api-server-killed", "rotate, and kill the API server at once", nothing, func() {
+		must(s, s.plane.restartAPIServer(s.ctx))
+	})
+}

@@ -1,0 +1,154 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/informers"
+)
+
+// Restarts counts what the StatefulSet controller does, of every StatefulSet
+// there is.
+type restarts struct {
+	cluster *cluster
+
+	mu        sync.Mutex
+	revisions map[types.NamespacedName]map[types.UID]int64
+	pods      map[types.NamespacedName]map[types.UID]string
+	history   map[types.NamespacedName][]string
+}
+
+// A count is how many revisions of its pod template a StatefulSet has rolled
+// out, and how many pods it has created for them.
+type count struct{ revisions, pods int }
+
+func (c count) String() string {
+	return fmt.Sprintf("%s, %s", plural(c.revisions, "revision"), plural(c.pods, "pod"))
+}
+
+func (c count) minus(o count) count {
+	return count{revisions: c.revisions - o.revisions, pods: c.pods - o.pods}
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func countRestarts(ctx context.Context, c *cluster) (*restarts, error) {
+	r := &restarts{
+		cluster:   c,
+		revisions: map[types.NamespacedName]map[types.UID]int64{},
+		pods:      map[types.NamespacedName]map[types.UID]string{},
+		history:   map[types.NamespacedName][]string{},
+	}
+	f := informers.NewSharedInformerFactory(c, 0)
+	if err := each(f.Apps().V1().ControllerRevisions().Informer(), r.sawRevision); err != nil {
+		return nil, err
+	}
+	if err := each(f.Core().V1().Pods().Informer(), r.sawPod); err != nil {
+		return nil, err
+	}
+	f.Start(ctx.Done())
+	f.WaitForCacheSync(ctx.Done())
+	return r, nil
+}
+
+func (r *restarts) sawRevision(cr *appsv1.ControllerRevision) {
+	n, ok := statefulSetOf(cr)
+	if !ok {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.revisions[n] == nil {
+		r.revisions[n] = map[types.UID]int64{}
+	}
+	if r.revisions[n][cr.UID] != cr.Revision {
+		r.logf(n, "revision %d, %s", cr.Revision, cr.Name)
+	}
+	// A template that comes back has its old revision, with a higher number.
+	r.revisions[n][cr.UID] = max(r.revisions[n][cr.UID], cr.Revision)
+}
+
+func (r *restarts) sawPod(p *corev1.Pod) {
+	n, ok := statefulSetOf(p)
+	if !ok {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.pods[n] == nil {
+		r.pods[n] = map[types.UID]string{}
+	}
+	if _, ok := r.pods[n][p.UID]; !ok {
+		r.logf(n, "pod %s of revision %s, created %s", p.UID, p.Labels[appsv1.ControllerRevisionHashLabelKey], p.CreationTimestamp)
+	}
+	r.pods[n][p.UID] = p.Labels[appsv1.ControllerRevisionHashLabelKey]
+}
+
+// logf notes what was seen of a StatefulSet, and when.
+func (r *restarts) logf(n types.NamespacedName, format string, args ...any) {
+	r.history[n] = append(r.history[n], time.Now().Format(time.StampMilli)+" "+fmt.Sprintf(format, args...))
+}
+
+// seen returns all that was seen of a StatefulSet.
+func (r *restarts) seen(n types.NamespacedName) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return n.String() + ":\n" + strings.Join(r.history[n], "\n")
+}
+
+// of returns the count of a StatefulSet. Watches lag, so it waits until they
+// have delivered what the API server has.
+func (r *restarts) of(ctx context.Context, n types.NamespacedName) (count, error) {
+	var c count
+	err := await(ctx, awaitTimeout, "the watches of "+n.String()+" to catch up", func(ctx context.Context) error {
+		crs, err := r.cluster.AppsV1().ControllerRevisions(n.Namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return fmt.Errorf("cannot list ControllerRevisions: %w", err)
+		}
+		pods, err := r.cluster.CoreV1().Pods(n.Namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return fmt.Errorf("cannot list pods: %w", err)
+		}
+
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, cr := range crs.Items {
+			if o, ok := statefulSetOf(&cr); ok && o == n && r.revisions[n][cr.UID] != cr.Revision {
+				return fmt.Errorf("revision %d was not seen", cr.Revision)
+			}
+		}
+		for _, p := range pods.Items {
+			if o, ok := statefulSetOf(&p); ok && o == n && r.pods[n][p.UID] == "" {
+				return fmt.Errorf("pod %s was not seen", p.UID)
+			}
+		}
+		c.pods = len(r.pods[n])
+		c.revisions = 0
+		for _, number := range r.revisions[n] {
+			c.revisions = max(c.revisions, int(number)) // They are numbered from 1.
+		}
+		return nil
+	})
+	return c, err
+}
+
+// statefulSetOf returns the StatefulSet that an object belongs to.
+func statefulSetOf(o metav1.Object) (types.NamespacedName, bool) {
+	c := metav1.GetControllerOf(o)
+	if c == nil || c.Kind != "StatefulSet" {
+		return types.NamespacedName{}, false
+	}
+	return types.NamespacedName{Namespace: o.GetNamespace(), Name: c.Name}, true
+}

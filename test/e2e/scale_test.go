@@ -1,0 +1,105 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// scale is many servers, of which one or all have their key rotated.
+func scale(s *scenario) {
+	const namespaces, perNamespace = 10, 10
+	var fleet []*server
+	for n := range namespaces {
+		ns := fmt.Sprintf("scale-%d", n)
+		must(s, s.cluster.createNamespace(s.ctx, ns))
+		for i := range perNamespace {
+			fleet = append(fleet, s.suite.server(ns, fmt.Sprintf("server-%d", i)))
+		}
+	}
+	// Every server has a key of its own.
+	spec := func(srv *server) map[string]any {
+		sp := basicSpec()
+		sp["identity"].(map[string]any)["jwt"] = map[string]any{"secretRef": map[string]any{"name": srv.Name + "-jwt", "key": "key"}}
+		return sp
+	}
+	rotate := func(srv *server) {
+		must(s, srv.setSecret(s.ctx, srv.Name+"-jwt", map[string]string{"key": newKey()}))
+	}
+	// The restarts of all, after something was awaited of each.
+	restarts := func(after func(*server) error) string {
+		must(s, onEach(fleet, after))
+		n, others := 0, ""
+		for _, srv := range fleet {
+			switch got := s.restartsSince(srv); got {
+			case oneRestart:
+				n++
+			case noRestart:
+			default:
+				others += ", " + srv.String() + ": " + got
+			}
+		}
+		return plural(n, "restart") + others
+	}
+	used := s.usage()
+
+	all := plural(len(fleet), "DittoServer")
+	s.expect("create "+all, fmt.Sprintf("all ready, %d restarts", len(fleet)), func() string {
+		for n := range namespaces {
+			must(s, fleet[n*perNamespace].createSecret(s.ctx, "admin", basicSecrets()["admin"]))
+		}
+		for _, srv := range fleet {
+			must(s, srv.createSecret(s.ctx, srv.Name+"-jwt", basicSecrets()["jwt"]))
+			must(s, srv.create(s.ctx, spec(srv)))
+		}
+		return "all ready, " + restarts(func(srv *server) error { return srv.awaitReady(s.ctx) })
+	})
+	s.expect("rotate the key of 1 of "+all, "1 restart", func() string {
+		rotate(fleet[0])
+		must(s, fleet[0].settle(s.ctx))
+		return restarts(func(srv *server) error { return srv.reconcile(s.ctx) })
+	})
+	s.expect("rotate the keys of "+all, plural(len(fleet), "restart"), func() string {
+		for _, srv := range fleet {
+			rotate(srv)
+		}
+		return restarts(func(srv *server) error { return srv.settle(s.ctx) })
+	})
+	for app, u := range s.usage() {
+		s.measure(app+" for "+all, fmt.Sprintf("%.1f s of CPU, %d MiB at most", (u.cpu-used[app].cpu).Seconds(), u.peak>>20), 0)
+	}
+}
+
+// onEach does something to several servers at once.
+func onEach(fleet []*server, f func(*server) error) error {
+	errs := make(chan error)
+	for _, srv := range fleet {
+		go func() { errs <- f(srv) }()
+	}
+	var err error
+	for range fleet {
+		err = errors.Join(err, <-errs)
+	}
+	return err
+}
+
+// usage of an app: CPU so far, and the most memory so far.
+type usage struct {
+	cpu  time.Duration
+	peak int64
+}
+
+func (s *scenario) usage() map[string]usage {
+	s.Helper()
+	all := map[string]usage{}
+	for _, app := range []string{functionName, "crossplane"} {
+		var u usage
+		for _, p := range s.kubelet.processes(app) {
+			cpu, peak, err := p.usage()
+			must(s, err)
+			u.cpu, u.peak = u.cpu+cpu, u.peak+peak
+		}
+		all[app] = u
+	}
+	return all
+}

@@ -1,0 +1,239 @@
+package e2e
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// A suite is what the scenarios share.
+type suite struct {
+	//nolint:containedctx // It ends the run, and there is one run.
+	ctx context.Context
+
+	plane      *controlPlane
+	cluster    *cluster
+	kubelet    *kubelet
+	mirror     *mirror
+	crossplane *crossplane
+	restarts   *restarts
+	cli        cli
+
+	mu      sync.Mutex
+	rows    []row
+	servers []*server
+}
+
+// How long before the test binary's own timeout everything is stopped.
+const grace = 20 * time.Second
+
+// newSuite starts everything that is needed to install a package. Each is
+// stopped before what it needs.
+func newSuite(t *testing.T) *suite {
+	t.Helper()
+
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	t.Cleanup(cancel)
+	if d, ok := t.Deadline(); ok {
+		ctx, cancel = context.WithDeadline(ctx, d.Add(-grace))
+		t.Cleanup(cancel)
+	}
+
+	bin, err := filepath.Abs(*binDir)
+	must(t, err)
+	dir, err := os.MkdirTemp("", "function-dittoserver-e2e-") //nolint:usetesting // It is kept when the tests fail.
+	must(t, err)
+	t.Cleanup(func() {
+		if t.Failed() || *keep {
+			t.Log("The logs are in", dir)
+			return
+		}
+		must(t, os.RemoveAll(dir))
+	})
+
+	s := &suite{ctx: ctx}
+	t.Cleanup(s.print)
+
+	s.plane, err = startControlPlane(ctx, bin, dir)
+	must(t, err)
+	t.Cleanup(s.plane.stop)
+	s.cluster, err = newCluster(s.plane.config)
+	must(t, err)
+	s.cli = cli{path: filepath.Join(bin, "crossplane"), kubeconfig: filepath.Join(dir, "kubeconfig")}
+
+	watches, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	t.Cleanup(cancel)
+	must(t, startNode(watches, s.cluster))
+	s.restarts, err = countRestarts(watches, s.cluster)
+	must(t, err)
+
+	s.mirror = startMirror()
+	t.Cleanup(s.mirror.stop)
+	s.kubelet, err = startKubelet(watches, s.cluster, filepath.Join(bin, "crossplane-core"), dir)
+	must(t, err)
+	t.Cleanup(s.kubelet.stop)
+	n, err := startNetwork(s.cluster, s.kubelet, dir)
+	must(t, err)
+	t.Cleanup(n.stop)
+	s.crossplane, err = installCrossplane(ctx, s.cluster, n)
+	must(t, err)
+	return s
+}
+
+// A scenario is a test with the means to drive the suite. Its methods end it if
+// they fail.
+type scenario struct {
+	*testing.T
+	*suite
+
+	number int
+}
+
+// run runs a scenario, and says whether all is well.
+func (s *suite) run(t *testing.T, number int, name string, f func(*scenario)) bool {
+	t.Helper()
+	return t.Run(fmt.Sprintf("%02d/%s", number, name), func(t *testing.T) {
+		f(&scenario{T: t, suite: s, number: number})
+	})
+}
+
+// each does something several times at once, and returns what was seen.
+func (s *scenario) each(n int, f func(s *scenario, i int) string) string {
+	s.Helper()
+	seen := make([]string, n)
+	s.Run("each", func(t *testing.T) {
+		for i := range n {
+			t.Run(strconv.Itoa(i), func(t *testing.T) {
+				t.Parallel()
+				seen[i] = "did not end"
+				seen[i] = f(&scenario{T: t, suite: s.suite, number: s.number}, i)
+			})
+		}
+	})
+	return all(seen)
+}
+
+// expect does something and compares what is seen with what is expected. Both
+// go into the table.
+func (s *scenario) expect(what, expected string, do func() string) {
+	s.Helper()
+	r := row{number: s.number, what: what, expected: expected, seen: "did not end"}
+	start := time.Now()
+	defer func() {
+		r.took = time.Since(start)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.rows = append(s.rows, r)
+	}()
+
+	if r.seen = do(); r.seen != expected {
+		s.Errorf("%s: expected %s, saw %s", what, expected, r.seen)
+	}
+}
+
+// measure puts a measurement into the table, for which there is no right value.
+func (s *scenario) measure(what, seen string, took time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rows = append(s.rows, row{number: s.number, what: what, expected: "(measured)", seen: seen, took: took})
+}
+
+// A row of the table at the end.
+type row struct {
+	number               int
+	what, expected, seen string
+	took                 time.Duration
+}
+
+func (s *suite) print() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slices.SortStableFunc(s.rows, func(a, b row) int { return cmp.Compare(a.number, b.number) })
+
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "\t\tSCENARIO\tEXPECTED\tSEEN\tTIME")
+	for _, r := range s.rows {
+		mark := "ok"
+		if r.expected != r.seen && r.expected != "(measured)" {
+			mark = "FAIL"
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%.1fs\n", mark, r.number, r.what, r.expected, r.seen, r.took.Seconds())
+	}
+	_ = w.Flush()
+	fmt.Print(b.String()) //nolint:forbidigo // The table is what the run is for.
+}
+
+// server returns a server in a namespace of its own.
+func (s *scenario) server(name string) *server {
+	s.Helper()
+	must(s, s.cluster.createNamespace(s.ctx, name))
+	return s.suite.server(name, name)
+}
+
+func (s *suite) server(ns, name string) *server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	srv := &server{NamespacedName: types.NamespacedName{Namespace: ns, Name: name}, cluster: s.cluster, restarts: s.restarts}
+	s.servers = append(s.servers, srv)
+	return srv
+}
+
+// running returns a server that is ready, and the count of its restarts so far.
+func (s *scenario) running(name string, spec map[string]any, all secrets) *server {
+	s.Helper()
+	srv := s.server(name)
+	must(s, srv.createSecrets(s.ctx, all))
+	must(s, srv.create(s.ctx, spec))
+	must(s, srv.awaitReady(s.ctx))
+	s.restartsOf(srv)
+	return srv
+}
+
+// restartsOf waits until a server is settled and returns what the StatefulSet
+// controller has done to it since the last time.
+func (s *scenario) restartsOf(srv *server) string {
+	s.Helper()
+	must(s, srv.settle(s.ctx))
+	return s.restartsSince(srv)
+}
+
+// restartsSince is restartsOf a server that is settled.
+func (s *scenario) restartsSince(srv *server) string {
+	s.Helper()
+	c, err := s.restarts.of(s.ctx, srv.NamespacedName)
+	must(s, err)
+	since := c.minus(srv.last)
+	srv.last = c
+	if since.pods != since.revisions {
+		s.Log(s.restarts.seen(srv.NamespacedName))
+	}
+	return since.String()
+}
+
+// What is seen of a server that was restarted as often.
+const (
+	noRestart  = "0 revisions, 0 pods"
+	oneRestart = "1 revision, 1 pod"
+)
+
+// must ends a test if there is an error.
+func must(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
