@@ -6,8 +6,10 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"maps"
 	"math/big"
+	mathrand "math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -91,6 +93,10 @@ func (c *cluster) newValue(r ref) {
 	case "ca.crt":
 		certificate, _ := newCertificate(c)
 		c.setSecret(r.Secret, r.Key, certificate)
+	case "port":
+		c.setSecret(r.Secret, r.Key, fmt.Sprint(1024+mathrand.IntN(60000)))
+	case "sslmode":
+		c.setSecret(r.Secret, r.Key, "verify-ca")
 	case "keytab":
 		c.setSecret(r.Secret, r.Key, "\x05\x02"+rand.Text())
 	default:

@@ -57,6 +57,7 @@ func TestRollout(t *testing.T) {
 		for _, key := range []string{"host", "port", "dbname", "user", "password"} {
 			c.setSecret("files-postgres-pguser-dittofs", key, key)
 		}
+		c.setSecret("files-postgres-pguser-dittofs", "port", "5432")
 		c.edit(manifests.PerconaResource, "status.state", "ready")
 	}
 

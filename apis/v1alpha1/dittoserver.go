@@ -121,6 +121,7 @@ type DittoServerSpec struct {
 	// stop and the kill. Defaults to what the server's own shutdown can take, which
 	// is three times the shutdownTimeout and 15 seconds.
 	// +kubebuilder:validation:Minimum=36
+	// +kubebuilder:validation:Maximum=86400
 	// +optional
 	TerminationGracePeriodSeconds *int64 `json:"terminationGracePeriodSeconds,omitempty"`
 

@@ -22,6 +22,12 @@ const MaxNameLength = 52
 // what precedes it.
 const MinTerminationGracePeriodSeconds = 36
 
+// What is more than this is a mistake.
+const (
+	MaxTerminationGracePeriodSeconds = 24 * 60 * 60
+	MaxShutdownTimeout               = time.Hour
+)
+
 var sizePattern = regexp.MustCompile(`^[0-9]+(Gi|Mi|Ti)$`)
 
 // Validate returns everything that is wrong with a DittoServer to which the

@@ -109,6 +109,10 @@ func (s *MetricsSpec) validate(p *field.Path) field.ErrorList {
 func (s *DittoServerSpec) validateShutdown(spec *field.Path) field.ErrorList {
 	errs := validateDuration(spec.Child("shutdownTimeout"), s.ShutdownTimeout)
 
+	if timeout, err := time.ParseDuration(s.ShutdownTimeout); err == nil && timeout > MaxShutdownTimeout {
+		errs = append(errs, field.Invalid(spec.Child("shutdownTimeout"), s.ShutdownTimeout, "must be at most "+MaxShutdownTimeout.String()))
+	}
+
 	g := s.TerminationGracePeriodSeconds
 	if g == nil {
 		return errs
@@ -117,6 +121,9 @@ func (s *DittoServerSpec) validateShutdown(spec *field.Path) field.ErrorList {
 	if *g < MinTerminationGracePeriodSeconds {
 		return append(errs, field.Invalid(p, *g,
 			fmt.Sprintf("must be at least %d: the server has to flush its metadata before it is killed. Leave it out for a safe value", MinTerminationGracePeriodSeconds)))
+	}
+	if *g > MaxTerminationGracePeriodSeconds {
+		return append(errs, field.Invalid(p, *g, fmt.Sprintf("must be at most %d, which is a day", MaxTerminationGracePeriodSeconds)))
 	}
 	if timeout, err := time.ParseDuration(s.ShutdownTimeout); err == nil && time.Duration(*g)*time.Second <= timeout {
 		errs = append(errs, field.Invalid(p, *g,

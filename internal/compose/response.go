@@ -39,6 +39,13 @@ func To(req *fnv1.RunFunctionRequest, ttl time.Duration) *fnv1.RunFunctionRespon
 func Desired(rsp *fnv1.RunFunctionResponse, want *manifests.Objects, have *observe.Composed, d rollout.Decision) error {
 	desired := maps.Clone(want.Companions)
 	desired[manifests.ConfigMapResource] = want.ConfigMap
+	if d.Action == rollout.Hold {
+		pod, err := have.StatefulSet.PodSpec()
+		if err != nil {
+			return err
+		}
+		want.Hold(pod)
+	}
 	if d.Action == rollout.Withhold {
 		rsp.Desired.Composite.Ready = fnv1.Ready_READY_FALSE
 	} else {

@@ -16,11 +16,16 @@ import (
 // A value is made once. From then on it is carried over from what exists: from
 // the composed resource, or from the Secret as Crossplane has just looked it up.
 // As long as that has not happened nothing is made. A Secret of the name that
-// does not belong to the composite resource is used as it is, and left alone.
+// does not belong to the composite resource is used as it is, and left alone. One
+// that was made stays when it is no longer needed: it would be made anew, and so
+// not be what the server knows, if the user came back to it.
 func Compose(managed []manifests.ManagedSecret, composed map[string]*podinputs.Secret, lookedUp podinputs.Secrets, owner string) (secrets map[string]runtime.Object, made []string) {
 	secrets = map[string]runtime.Object{}
 	for _, m := range managed {
 		s, exists := composed[m.Resource]
+		if !exists && !m.Needed {
+			continue
+		}
 		if !exists {
 			found, known := lookedUp[m.Name]
 			if !known || found != nil && (found.Controller == "" || found.Controller != owner) {
@@ -30,6 +35,9 @@ func Compose(managed []manifests.ManagedSecret, composed map[string]*podinputs.S
 		}
 
 		value, _, err := s.Value(m.Key)
+		if !m.Needed && (err != nil || len(value) == 0) {
+			continue
+		}
 		if err != nil || len(value) == 0 {
 			value = []byte(rand.Text() + rand.Text())
 			made = append(made, m.Name)

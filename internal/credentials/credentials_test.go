@@ -103,7 +103,7 @@ func TestCompose(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			managed := []manifests.ManagedSecret{{Resource: "resource", Name: "name", Key: "key"}}
+			managed := []manifests.ManagedSecret{{Resource: "resource", Needed: true, Name: "name", Key: "key"}}
 			secrets, madeNow := Compose(managed, tc.args.composed, tc.args.lookedUp, tc.args.owner)
 
 			got := none
@@ -128,7 +128,7 @@ func TestCompose(t *testing.T) {
 
 // TestValuesDiffer makes values that nobody can guess.
 func TestValuesDiffer(t *testing.T) {
-	managed := []manifests.ManagedSecret{{Resource: "a", Name: "a", Key: "key"}, {Resource: "b", Name: "b", Key: "key"}}
+	managed := []manifests.ManagedSecret{{Resource: "a", Needed: true, Name: "a", Key: "key"}, {Resource: "b", Needed: true, Name: "b", Key: "key"}}
 	seen := map[string]bool{}
 	for range 10 {
 		secrets, _ := Compose(managed, nil, podinputs.Secrets{"a": nil, "b": nil}, "owner")

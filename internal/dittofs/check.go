@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -16,6 +18,9 @@ const (
 	minAdminPassword = 8
 	maxAdminPassword = 72
 )
+
+//nolint:gochecknoglobals // A constant.
+var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 
 // Check says what keeps the server from starting with the value of an input, or
 // nothing. It repeats nothing of the value, not even how long it is.
@@ -28,6 +33,14 @@ func Check(input string, value []byte) string {
 	case EnvAdminPassword:
 		if len(value) < minAdminPassword || len(value) > maxAdminPassword {
 			return fmt.Sprintf("the admin's password must have from %d to %d bytes", minAdminPassword, maxAdminPassword)
+		}
+	case EnvPostgresPort:
+		if port, err := strconv.Atoi(string(value)); len(value) > 0 && (err != nil || port < 1 || port > 65535) {
+			return "it is no port from 1 to 65535, without blanks or a newline"
+		}
+	case EnvPostgresSSLMode:
+		if len(value) > 0 && !slices.Contains(sslModes, string(value)) {
+			return "it is none of " + strings.Join(sslModes, ", ")
 		}
 	case MetricsTokenFile:
 		if len(bytes.TrimSpace(value)) == 0 {

@@ -15,6 +15,9 @@ type ManagedSecret struct {
 	// Resource is the name of the composed resource.
 	Resource string
 
+	// Needed says whether the pod reads it.
+	Needed bool
+
 	// Name of the Secret, and the Key whose value is secret.
 	Name, Key string
 
@@ -24,21 +27,16 @@ type ManagedSecret struct {
 	extra map[string][]byte
 }
 
-// ManagedSecrets are those of a DittoServer.
+// ManagedSecrets are those that a DittoServer may have.
 func ManagedSecrets(ds *v1alpha1.DittoServer) []ManagedSecret {
-	ms := []ManagedSecret{}
-	if ds.Spec.Identity.JWT.SecretRef == nil {
-		r := managedJWT(ds)
-		ms = append(ms, ManagedSecret{Resource: JWTSecretResource, Name: r.Name, Key: r.Key, meta: meta(ds, jwtSuffix)})
-	}
-	if ds.Spec.Identity.Admin.PasswordSecretRef == nil {
-		r := managedAdmin(ds)
-		ms = append(ms, ManagedSecret{
-			Resource: AdminSecretResource, Name: r.Name, Key: r.Key, meta: meta(ds, adminSuffix),
+	jwt, admin := managedJWT(ds), managedAdmin(ds)
+	return []ManagedSecret{
+		{Resource: JWTSecretResource, Needed: ds.Spec.Identity.JWT.SecretRef == nil, Name: jwt.Name, Key: jwt.Key, meta: meta(ds, jwtSuffix)},
+		{
+			Resource: AdminSecretResource, Needed: ds.Spec.Identity.Admin.PasswordSecretRef == nil, Name: admin.Name, Key: admin.Key, meta: meta(ds, adminSuffix),
 			extra: map[string][]byte{"username": []byte(ds.Spec.Identity.Admin.Username)},
-		})
+		},
 	}
-	return ms
 }
 
 // Secret with the given value.

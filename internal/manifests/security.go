@@ -1,6 +1,8 @@
 package manifests
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
@@ -21,11 +23,11 @@ func podSecurityContext(user *corev1.PodSecurityContext) *corev1.PodSecurityCont
 		// Changing the owner of every file at each start would take long.
 		sc.FSGroupChangePolicy = new(corev1.FSGroupChangeOnRootMismatch)
 	}
-	if sc.RunAsNonRoot == nil {
-		sc.RunAsNonRoot = new(true)
-	}
 	if sc.RunAsUser == nil {
 		sc.RunAsUser = new(dittofs.UserID)
+	}
+	if sc.RunAsNonRoot == nil && *sc.RunAsUser != 0 {
+		sc.RunAsNonRoot = new(true)
 	}
 	if sc.RunAsGroup == nil {
 		sc.RunAsGroup = new(dittofs.UserID)
@@ -42,7 +44,7 @@ func securityContext(user *corev1.SecurityContext) *corev1.SecurityContext {
 	if user != nil {
 		sc = *user
 	}
-	if sc.AllowPrivilegeEscalation == nil {
+	if sc.AllowPrivilegeEscalation == nil && !escalates(&sc) {
 		sc.AllowPrivilegeEscalation = new(false)
 	}
 	if sc.Capabilities == nil {
@@ -52,4 +54,10 @@ func securityContext(user *corev1.SecurityContext) *corev1.SecurityContext {
 		sc.ReadOnlyRootFilesystem = new(true)
 	}
 	return &sc
+}
+
+// escalates says whether Kubernetes would refuse to have it forbidden.
+func escalates(sc *corev1.SecurityContext) bool {
+	return sc.Privileged != nil && *sc.Privileged ||
+		sc.Capabilities != nil && slices.ContainsFunc(sc.Capabilities.Add, func(c corev1.Capability) bool { return c == "CAP_SYS_ADMIN" || c == "SYS_ADMIN" })
 }

@@ -25,6 +25,9 @@ type Immutable struct {
 	VolumeClaimTemplates []corev1.PersistentVolumeClaim
 }
 
+// ContentClaim is the claim of the local blocks, which a server may do without.
+const ContentClaim = "content"
+
 // claims are the volumes that a server may have, in the order in which its claim
 // templates stand. PVCs are named after them.
 //
@@ -34,7 +37,7 @@ var claims = []struct {
 	size             func(*v1alpha1.StorageSpec) string
 }{
 	{"metadata", dittofs.MetadataDir, "metadataSize", func(s *v1alpha1.StorageSpec) string { return s.MetadataSize }},
-	{"content", dittofs.ContentDir, "contentSize", func(s *v1alpha1.StorageSpec) string { return s.ContentSize }},
+	{ContentClaim, dittofs.ContentDir, "contentSize", func(s *v1alpha1.StorageSpec) string { return s.ContentSize }},
 	{"controlplane", dittofs.ControlPlaneDir, "controlPlaneSize", func(s *v1alpha1.StorageSpec) string { return s.ControlPlaneSize }},
 }
 
@@ -144,6 +147,6 @@ func StorageWayOut(name string) string {
 	return strings.Join([]string{
 		"Kubernetes cannot change a StatefulSet's volume claims. Everything else keeps being applied.",
 		"Set the field back, or resize the PVCs by hand, then run",
-		fmt.Sprintf("kubectl delete statefulset %s --cascade=orphan: it is created again with the new claims and takes over the pod, which restarts once.", name),
+		fmt.Sprintf("kubectl delete statefulset %s --cascade=orphan: it is created again with the new claims and takes over the pod, which restarts at most once.", name),
 	}, " ")
 }

@@ -32,8 +32,10 @@ type Composed struct {
 	// Secrets that the function has made.
 	Secrets map[string]*podinputs.Secret
 
-	// PerconaReady is set once the PerconaPGCluster is.
+	// PerconaReady is set once the PerconaPGCluster is, and PerconaOwner is the UID
+	// of what it belongs to.
 	PerconaReady bool
+	PerconaOwner string
 }
 
 // A StatefulSet is what the function looks at of the existing StatefulSet.
@@ -45,6 +47,14 @@ type StatefulSet struct {
 
 	// Keytab says whether the pod has a keytab.
 	Keytab bool
+
+	pod *structpb.Value
+}
+
+// PodSpec is that of the pod template. Only a server that is held needs it.
+func (s *StatefulSet) PodSpec() (*corev1.PodSpec, error) {
+	pod := &corev1.PodSpec{}
+	return pod, errors.Wrap(fromStored(s.pod, pod), "cannot read the observed StatefulSet's pod template")
 }
 
 // Annotations of the existing pod template, or nil.
@@ -87,6 +97,7 @@ func NewComposed(resources map[string]*fnv1.Resource) (*Composed, error) {
 			c.Secrets[name] = podinputs.NewSecret(r.GetResource())
 		case manifests.PerconaResource:
 			c.PerconaReady = f["status"].GetStructValue().GetFields()["state"].GetStringValue() == "ready"
+			c.PerconaOwner = podinputs.Controller(r.GetResource())
 		}
 	}
 
@@ -99,6 +110,7 @@ func newStatefulSet(s *structpb.Struct) (*StatefulSet, error) {
 	annotations := template["metadata"].GetStructValue().GetFields()["annotations"].GetStructValue().GetFields()
 
 	ss := &StatefulSet{
+		pod:        template["spec"],
 		Generation: int64(s.GetFields()["metadata"].GetStructValue().GetFields()["generation"].GetNumberValue()),
 		Annotations: rollout.Annotations{
 			ConfigHash:   annotations[manifests.AnnotationConfigHash].GetStringValue(),

@@ -64,14 +64,17 @@ func SecretsFrom(required map[string]*fnv1.Resources, inputs []Input, namespace 
 
 // NewSecret reads a Secret.
 func NewSecret(object *structpb.Struct) *Secret {
-	f := object.GetFields()
-	s := &Secret{data: f["data"].GetStructValue().GetFields()}
-	for _, v := range f["metadata"].GetStructValue().GetFields()["ownerReferences"].GetListValue().GetValues() {
+	return &Secret{data: object.GetFields()["data"].GetStructValue().GetFields(), Controller: Controller(object)}
+}
+
+// Controller returns the UID of the object that another one belongs to, if any.
+func Controller(object *structpb.Struct) string {
+	for _, v := range object.GetFields()["metadata"].GetStructValue().GetFields()["ownerReferences"].GetListValue().GetValues() {
 		if owner := v.GetStructValue().GetFields(); owner["controller"].GetBoolValue() {
-			s.Controller = owner["uid"].GetStringValue()
+			return owner["uid"].GetStringValue()
 		}
 	}
-	return s
+	return ""
 }
 
 func (s *Secret) keys() []string {

@@ -8,8 +8,8 @@ const (
 	// not the one that it has.
 	Advance Action = "Advance"
 
-	// Hold leaves the hash of the running StatefulSet. Everything else about it may
-	// change.
+	// Hold leaves the hash of the running StatefulSet, and what goes with it.
+	// Everything else may change.
 	Hold Action = "Hold"
 
 	// Withhold creates no StatefulSet yet. It is never said of an existing one:
@@ -95,10 +95,10 @@ func Decide(s State) Decision {
 		return s.stay(SecretsMissing)
 	case s.DatabasePending && s.Observed == nil:
 		return s.stay(DatabasePending)
-	case s.ConfigMapStale:
-		return s.stay(ConfigMapFirst)
 	case s.Manual && s.Observed != nil && s.Observed.RestartToken == s.Wanted.RestartToken && s.Observed.ConfigHash != s.Wanted.ConfigHash:
 		return s.stay(ManualPolicy)
+	case s.ConfigMapStale:
+		return s.stay(ConfigMapFirst)
 	}
 	return Decision{Action: Advance, Annotations: s.Wanted, Wanted: s.Wanted}
 }

@@ -95,6 +95,8 @@ func TestLimits(t *testing.T) {
 		"CertificateNone":  {"a certificate is in PEM", "tls", contract.TLSCertFile, text(1), false},
 		"KeyOfAnother":     {"a certificate goes with its key", "tls", contract.TLSKeyFile, newAuthority(serverAuthority).issue("another").key, false},
 		"KeytabNone":       {"a keytab has a version", "kerberos", contract.KeytabFile, text(1), false},
+		"PortWithNewline":  {"a port is a number and nothing else", "postgres", contract.EnvPostgresPort, []byte("5432\n"), false},
+		"SSLModeUnknown":   {"there are six modes", "postgres", contract.EnvPostgresSSLMode, []byte("requir"), false},
 		"PostgresHostNone": {"a database has a host", "postgres", contract.EnvPostgresHost, nil, false},
 	}
 	for name, tc := range cases {
