@@ -39,16 +39,18 @@ func To(req *fnv1.RunFunctionRequest, ttl time.Duration) *fnv1.RunFunctionRespon
 func Desired(rsp *fnv1.RunFunctionResponse, want *manifests.Objects, have *observe.Composed, d rollout.Decision) error {
 	desired := maps.Clone(want.Companions)
 	desired[manifests.ConfigMapResource] = want.ConfigMap
-	if d.Action == rollout.Hold {
+	switch d.Action {
+	case rollout.Withhold:
+		rsp.Desired.Composite.Ready = fnv1.Ready_READY_FALSE
+	case rollout.Hold:
 		pod, err := have.StatefulSet.PodSpec()
 		if err != nil {
 			return err
 		}
 		want.Hold(pod)
+	case rollout.Advance:
 	}
-	if d.Action == rollout.Withhold {
-		rsp.Desired.Composite.Ready = fnv1.Ready_READY_FALSE
-	} else {
+	if d.Action != rollout.Withhold {
 		t := &want.StatefulSet.Spec.Template
 		t.Annotations = annotations(t.Annotations, d.Annotations)
 		desired[manifests.StatefulSetResource] = want.StatefulSet

@@ -25,8 +25,8 @@ type Immutable struct {
 	VolumeClaimTemplates []corev1.PersistentVolumeClaim
 }
 
-// ContentClaim is the claim of the local blocks, which a server may do without.
-const ContentClaim = "content"
+// contentClaim is the claim of the local blocks, which a server may do without.
+const contentClaim = "content"
 
 // claims are the volumes that a server may have, in the order in which its claim
 // templates stand. PVCs are named after them.
@@ -37,7 +37,7 @@ var claims = []struct {
 	size             func(*v1alpha1.StorageSpec) string
 }{
 	{"metadata", dittofs.MetadataDir, "metadataSize", func(s *v1alpha1.StorageSpec) string { return s.MetadataSize }},
-	{ContentClaim, dittofs.ContentDir, "contentSize", func(s *v1alpha1.StorageSpec) string { return s.ContentSize }},
+	{contentClaim, dittofs.ContentDir, "contentSize", func(s *v1alpha1.StorageSpec) string { return s.ContentSize }},
 	{"controlplane", dittofs.ControlPlaneDir, "controlPlaneSize", func(s *v1alpha1.StorageSpec) string { return s.ControlPlaneSize }},
 }
 
@@ -130,6 +130,9 @@ func claimNamed(im Immutable, name string) *corev1.PersistentVolumeClaim {
 	}
 	return &im.VolumeClaimTemplates[i]
 }
+
+// HasContent says whether there is a volume for local blocks.
+func (im *Immutable) HasContent() bool { return claimNamed(*im, contentClaim) != nil }
 
 // claimMounts mounts the volumes that the StatefulSet really has.
 func claimMounts(im Immutable) []corev1.VolumeMount {

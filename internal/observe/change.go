@@ -2,10 +2,8 @@ package observe
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
@@ -33,7 +31,7 @@ func ValidateChange(xr *Composite, have *Composed) field.ErrorList {
 			"the running server keeps in its database that Kerberos is on, and does not start without the keytab. "+
 				"Keep the block with its references, turn Kerberos off through the server's API, and then leave of the block just enabled: false"))
 	}
-	if !hasContent(&have.StatefulSet.Immutable) {
+	if !have.StatefulSet.Immutable.HasContent() {
 		const why = "the running server has no volume there: contentSize was not set when it was created. Choose another directory"
 		if xr.Spec.Database.Type == v1alpha1.DatabaseSQLite && inContent(xr.Spec.Database.SQLite.Path) {
 			errs = append(errs, field.Invalid(spec.Child("database", "sqlite", "path"), xr.Spec.Database.SQLite.Path, why))
@@ -46,9 +44,3 @@ func ValidateChange(xr *Composite, have *Composed) field.ErrorList {
 }
 
 func inContent(file string) bool { return strings.HasPrefix(file, dittofs.ContentDir+"/") }
-
-func hasContent(im *manifests.Immutable) bool {
-	return slices.ContainsFunc(im.VolumeClaimTemplates, func(c corev1.PersistentVolumeClaim) bool {
-		return c.GetName() == manifests.ContentClaim
-	})
-}
