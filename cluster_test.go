@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -83,7 +84,7 @@ func newCluster(tb testing.TB) *cluster {
 	tb.Helper()
 	c := &cluster{
 		TB:       tb,
-		f:        &Function{log: logging.NewNopLogger()},
+		f:        newFunction(logging.NewNopLogger(), time.Minute, nil),
 		xr:       object(tb, basicXR),
 		earlier:  &fnv1.State{},
 		composed: map[string]*structpb.Struct{},

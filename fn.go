@@ -2,16 +2,14 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"maps"
-	"runtime/debug"
+	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 	"github.com/crossplane/function-sdk-go/logging"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
-	"github.com/crossplane/function-sdk-go/response"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
@@ -27,23 +25,24 @@ import (
 type Function struct {
 	fnv1.UnimplementedFunctionRunnerServiceServer
 
-	log logging.Logger
+	log     logging.Logger
+	ttl     time.Duration
+	metrics *metrics
 }
 
 // RunFunction answers with what a DittoServer needs in order to run, or with a
 // fatal result, after which Crossplane leaves everything as it is.
 func (f *Function) RunFunction(_ context.Context, req *fnv1.RunFunctionRequest) (rsp *fnv1.RunFunctionResponse, _ error) {
-	// One DittoServer must not take the function away from all others. What it
-	// panics with may quote the request, and requests hold Secrets.
+	start := time.Now()
 	defer func() {
+		// One DittoServer must not take the function away from all others.
 		if r := recover(); r != nil {
-			f.log.Info("Recovered from a panic", "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
-			rsp = compose.To(req, response.DefaultTTL)
-			compose.Fatal(rsp, errors.New("the function failed. This is a defect of the function: please report it with the function's log"))
+			rsp = f.afterPanic(req, r)
 		}
+		f.metrics.called(time.Since(start), rsp)
 	}()
 
-	rsp = compose.To(req, response.DefaultTTL)
+	rsp = compose.To(req, f.ttl)
 	if err := f.compose(req, rsp); err != nil {
 		compose.Fatal(rsp, err)
 	}
@@ -110,8 +109,9 @@ func (f *Function) compose(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRe
 	}
 	compose.Conditions(rsp, xr.Conditions, observe.Conditions(xr, have, &want, &secrets, monitor, decision)...)
 	compose.Restart(rsp, have.Annotations(), decision)
-	rsp.Meta.Ttl = durationpb.New(ttl(in, decision))
+	rsp.Meta.Ttl = durationpb.New(f.ttlOf(in, decision))
 
+	f.metrics.decided(decision, len(secrets.Problems))
 	f.log.Debug("Composed a DittoServer", "namespace", xr.GetNamespace(), "name", xr.GetName(),
 		"action", decision.Action, "reason", decision.Reason, "secrets-pending", len(secrets.Pending), "secret-problems", len(secrets.Problems))
 	return nil

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -56,7 +57,7 @@ func TestServe(t *testing.T) {
 			c.set("spec.database.postgresSecretRef.name", "db")
 			req := c.request(c.call(c.request(nil)).GetRequirements())
 
-			rsp, err := serve(t, tc.args...).RunFunction(t.Context(), req)
+			rsp, err := startProcess(t, tc.args...).RunFunction(t.Context(), req)
 
 			if got := status.Code(err); got != tc.want {
 				t.Fatalf("%s\nRunFunction(...): -want %s, +got %s: %v", tc.reason, tc.want, got, err)
@@ -68,12 +69,57 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// serve runs the function as a process of its own and returns a client.
-func serve(t *testing.T, args ...string) fnv1.FunctionRunnerServiceClient {
+// TestSignals stops the process as a kubelet does, and as Ctrl-C does.
+func TestSignals(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(sig.String(), func(t *testing.T) {
+			p := startProcess(t)
+			if err := p.cmd.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.cmd.Wait(); err != nil {
+				t.Errorf("The process should end well: %v", err)
+			}
+		})
+	}
+}
+
+// TestFlags refuses what cannot be meant.
+func TestFlags(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		args   []string
+		want   string
+	}{
+		"Credentials": {reason: "To serve without TLS has to be asked for.", want: "--tls-certs-dir"},
+		"TTL":         {reason: "Crossplane would call all the time.", args: []string{"--insecure", "--ttl=10ms"}, want: "--ttl"},
+		"Size":        {reason: "No request is that small.", args: []string{"--insecure", "--max-recv-message-size=0"}, want: "--max-recv-message-size"},
+		"Directory":   {reason: "What cannot be read should be named.", args: []string{"--tls-certs-dir=/nowhere"}, want: "/nowhere/tls.crt"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), os.Args[0], append([]string{"--address=127.0.0.1:0", "--health=", "--metrics-address="}, tc.args...)...)
+			cmd.Env = append(os.Environ(), runMain+"=yes")
+			if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), tc.want) {
+				t.Errorf("%s Want an error with %q, got %v: %s", tc.reason, tc.want, err, out)
+			}
+		})
+	}
+}
+
+// A process is the function, run as a program.
+type process struct {
+	fnv1.FunctionRunnerServiceClient
+
+	cmd *exec.Cmd
+}
+
+// startProcess runs the function and connects to it.
+func startProcess(t *testing.T, args ...string) *process {
 	t.Helper()
 
 	socket := filepath.Join(t.TempDir(), "function.sock")
-	cmd := exec.CommandContext(t.Context(), os.Args[0], append([]string{"--insecure", "--network=unix", "--address=" + socket, "--metrics-address="}, args...)...)
+	cmd := exec.CommandContext(t.Context(), os.Args[0], append([]string{"--insecure", "--network=unix", "--address=" + socket, "--metrics-address=", "--health="}, args...)...)
 	cmd.Env = append(os.Environ(), runMain+"=yes")
 	log := &strings.Builder{}
 	cmd.Stdout, cmd.Stderr = log, log
@@ -103,5 +149,5 @@ func serve(t *testing.T, args ...string) fnv1.FunctionRunnerServiceClient {
 		}
 		conn.Connect()
 	}
-	return fnv1.NewFunctionRunnerServiceClient(conn)
+	return &process{FunctionRunnerServiceClient: fnv1.NewFunctionRunnerServiceClient(conn), cmd: cmd}
 }

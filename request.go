@@ -81,12 +81,12 @@ func wantedAnnotations(xr *observe.Composite, in *v1beta1.Input, want *manifests
 	return rollout.Annotations{ConfigHash: rollout.Hash(src), RestartToken: src.RestartToken}, nil
 }
 
-// ttl is short while something is waited for.
-func ttl(in *v1beta1.Input, d rollout.Decision) time.Duration {
+// ttlOf is when to call again: soon, while something is waited for.
+func (f *Function) ttlOf(in *v1beta1.Input, d rollout.Decision) time.Duration {
 	switch d.Reason {
 	case rollout.SecretsPending, rollout.SecretsMissing, rollout.DatabasePending, rollout.ConfigMapFirst:
 		return in.ParsedPendingTTL()
 	case rollout.ManualPolicy:
 	}
-	return in.ParsedTTL()
+	return cmp.Or(in.ParsedTTL(), f.ttl)
 }

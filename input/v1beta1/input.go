@@ -43,8 +43,8 @@ type Input struct {
 	// TTL is how long Crossplane may wait before it runs the function again when
 	// nothing has changed, in Go's notation. Before Crossplane 2.4 it is also the
 	// longest time until a changed Secret is noticed. The shortest TTL of a
-	// pipeline's steps counts.
-	// +kubebuilder:default="60s"
+	// pipeline's steps counts. By default it is that of the function's flag --ttl,
+	// 60s.
 	// +optional
 	TTL string `json:"ttl,omitempty"`
 

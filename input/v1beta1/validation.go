@@ -11,9 +11,6 @@ import (
 
 // Default fills in what the Input leaves open.
 func (in *Input) Default() {
-	if in.TTL == "" {
-		in.TTL = "60s"
-	}
 	if in.PendingTTL == "" {
 		in.PendingTTL = "10s"
 	}
@@ -31,8 +28,10 @@ func (in *Input) Default() {
 // Validate returns everything that is wrong with an Input to which the defaults
 // have been applied.
 func (in *Input) Validate() field.ErrorList {
-	errs := validateTTL(field.NewPath("input", "ttl"), in.TTL)
-	errs = append(errs, validateTTL(field.NewPath("input", "pendingTTL"), in.PendingTTL)...)
+	errs := validateTTL(field.NewPath("input", "pendingTTL"), in.PendingTTL)
+	if in.TTL != "" {
+		errs = append(errs, validateTTL(field.NewPath("input", "ttl"), in.TTL)...)
+	}
 	errs = append(errs, validateEnum(field.NewPath("input", "missingSecrets"), in.MissingSecrets, []string{MissingSecretsHold, MissingSecretsProceed})...)
 	for name, svc := range map[string]*ServiceDefaults{"service": in.Service, "adapterServices": in.AdapterServices} {
 		errs = append(errs, validateEnum(field.NewPath("input", name, "type"), svc.Type,
@@ -46,7 +45,7 @@ func (in *Input) Validate() field.ErrorList {
 	return errs
 }
 
-// ParsedTTL is the TTL of an Input that is valid.
+// ParsedTTL is the TTL of an Input that is valid, or 0 if it has none.
 func (in *Input) ParsedTTL() time.Duration { return parse(in.TTL) }
 
 // ParsedPendingTTL is the TTL, of an Input that is valid, while something is

@@ -105,7 +105,7 @@ func startFunction(dir string) (stop func(), err error) {
 	}
 	function = fnv1.NewFunctionRunnerServiceClient(conn)
 
-	cmd := exec.Command(binary, "--insecure", "--network=unix", "--address="+socket, "--metrics-address=")
+	cmd := exec.Command(binary, "--insecure", "--network=unix", "--address="+socket, "--metrics-address=", "--health=")
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {

@@ -89,7 +89,7 @@ func StartFunction(ctx context.Context, binary string, args ...string) (*Running
 	}
 
 	f := &RunningFunction{Address: address}
-	f.cmd = exec.Command(binary, append([]string{"--insecure", "--address=" + address, "--metrics-address="}, args...)...) //nolint:gosec,noctx // It is stopped by Stop.
+	f.cmd = exec.Command(binary, append([]string{"--insecure", "--address=" + address, "--metrics-address=", "--health="}, args...)...) //nolint:gosec,noctx // It is stopped by Stop.
 	log := &bytes.Buffer{}
 	f.cmd.Stdout, f.cmd.Stderr = log, log
 	if err := f.cmd.Start(); err != nil {
