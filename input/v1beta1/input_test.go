@@ -12,8 +12,8 @@ func TestDefault(t *testing.T) {
 	in := &Input{}
 	in.Default()
 
-	if diff := cmp.Diff(60*time.Second, in.ParsedTTL()); diff != "" {
-		t.Errorf("ParsedTTL(): -want, +got:\n%s", diff)
+	if diff := cmp.Diff(time.Duration(0), in.ParsedTTL()); diff != "" {
+		t.Errorf("The TTL should be left to the function's flag: -want, +got:\n%s", diff)
 	}
 	if diff := cmp.Diff(10*time.Second, in.ParsedPendingTTL()); diff != "" {
 		t.Errorf("ParsedPendingTTL(): -want, +got:\n%s", diff)
