@@ -74,6 +74,10 @@ fmt: $(BIN)/golangci-lint ## Format.
 bench: ## Measure the function.
 	go test -run='^$$' -bench=. -benchmem .
 
+.PHONY: load
+load: ## Keep two replicas busy for a minute, and renew their certificates and kill one of them meanwhile.
+	go test -count=1 -run='^TestLoad$$' -load=60s -v .
+
 .PHONY: fuzz
 fuzz: ## Fuzz each decoder for FUZZTIME (default 30s).
 	@for f in $$(grep -ho '^func Fuzz[A-Za-z]*' *_test.go | cut -d' ' -f2); do go test -run='^$$' -fuzz="^$$f$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=10x . || exit 1; done

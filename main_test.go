@@ -111,7 +111,8 @@ func TestFlags(t *testing.T) {
 type process struct {
 	fnv1.FunctionRunnerServiceClient
 
-	cmd *exec.Cmd
+	cmd    *exec.Cmd
+	socket string
 }
 
 // startProcess runs the function and connects to it.
@@ -149,5 +150,5 @@ func startProcess(t *testing.T, args ...string) *process {
 		}
 		conn.Connect()
 	}
-	return &process{FunctionRunnerServiceClient: fnv1.NewFunctionRunnerServiceClient(conn), cmd: cmd}
+	return &process{FunctionRunnerServiceClient: fnv1.NewFunctionRunnerServiceClient(conn), cmd: cmd, socket: socket}
 }
