@@ -11,10 +11,17 @@ CORE := $(BIN)/crossplane-core
 CONTROLPLANE := $(addprefix $(BIN)/,etcd kube-apiserver kube-controller-manager kubectl)
 
 XPKG := $(CURDIR)/.cache/xpkg/function-dittoserver
+CONFIGURATION := $(CURDIR)/.cache/xpkg/configuration-dittoserver
 ARCHS ?= amd64 arm64
+
+# Where the Configuration looks for the function. Crossplane names a function that
+# it installs for a Configuration after its repository.
+REGISTRY ?= ghcr.io/dittofs
+FUNCTION := $(subst /,-,$(patsubst $(firstword $(subst /, ,$(REGISTRY)))/%,%,$(REGISTRY)))-function-dittoserver
 
 EXAMPLE ?= example/basic
 FUZZTIME ?= 30s
+ROUNDS ?= 40
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .DEFAULT_GOAL := help
@@ -34,11 +41,11 @@ test: $(BIN)/function $(BIN)/crossplane $(CORE) $(BIN)/dfs $(BIN)/dfsctl ## Run 
 	go test -race -count=1 ./...
 
 .PHONY: e2e
-e2e: $(BIN)/crossplane $(CORE) $(CONTROLPLANE) $(BIN)/kwok $(XPKG)-$(shell go env GOARCH).xpkg ## Test on a real Crossplane and a real Kubernetes API server.
+e2e: $(BIN)/crossplane $(CORE) $(CONTROLPLANE) $(BIN)/kwok xpkg ## Test on a real Crossplane and a real Kubernetes API server.
 	go -C test/e2e test -count=1 -timeout=30m -parallel=8 -v .
 
 .PHONY: xpkg
-xpkg: $(ARCHS:%=$(XPKG)-%.xpkg) ## Build the package for each of ARCHS into .cache/xpkg.
+xpkg: $(ARCHS:%=$(XPKG)-%.xpkg) $(CONFIGURATION).xpkg ## Build the function for each of ARCHS, and the Configuration for REGISTRY, into .cache/xpkg.
 
 .PHONY: debian-packages
 debian-packages: ## Install what make test runs beside, on Debian: a sandbox, PostgreSQL, an NFS client.
@@ -71,8 +78,8 @@ fmt: $(BIN)/golangci-lint ## Format.
 	$(BIN)/golangci-lint fmt
 
 .PHONY: bench
-bench: ## Measure the function.
-	go test -run='^$$' -bench=. -benchmem .
+bench: $(BIN)/function $(BIN)/echo $(XPKG)-amd64.xpkg ## Measure the function beside one that does nothing, in ROUNDS (default 40).
+	go test -count=1 -run='^TestSpeed$$' -speed=$(ROUNDS) -v .
 
 .PHONY: load
 load: ## Keep two replicas busy for a minute, and renew their certificates and kill one of them meanwhile.
@@ -81,6 +88,10 @@ load: ## Keep two replicas busy for a minute, and renew their certificates and k
 .PHONY: fuzz
 fuzz: ## Fuzz each decoder for FUZZTIME (default 30s).
 	@for f in $$(grep -ho '^func Fuzz[A-Za-z]*' *_test.go | cut -d' ' -f2); do go test -run='^$$' -fuzz="^$$f$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=10x . || exit 1; done
+
+.PHONY: vulncheck
+vulncheck: $(BIN)/govulncheck ## Look for known vulnerabilities in what the function calls. Needs the network.
+	$(BIN)/govulncheck ./...
 
 .PHONY: tidy
 tidy: ## Tidy all modules.
@@ -102,11 +113,23 @@ $(BIN)/function: $(SOURCES) go.mod go.sum
 	@echo 'Building the function (under a minute the first time)'
 	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $@ .
 
+$(BIN)/echo: $(SOURCES) test/echo/main.go go.mod go.sum
+	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $@ ./test/echo
+
 $(XPKG)-%.xpkg: $(SOURCES) go.mod go.sum package/crossplane.yaml $(BIN)/image $(BIN)/crossplane
 	@echo 'Building the package for $* (a minute the first time)'
 	@CGO_ENABLED=0 GOOS=linux GOARCH=$* go build -trimpath -ldflags='-s -w' -o .cache/xpkg/$*/function .
 	@$(BIN)/image -binary .cache/xpkg/$*/function -arch $* -o .cache/xpkg/$*/image.tar
 	@$(BIN)/crossplane xpkg build --package-root=package --embed-runtime-image-tarball=.cache/xpkg/$*/image.tar -o $@
+
+$(CONFIGURATION).xpkg: configuration/crossplane.yaml example/xrd.yaml example/composition.yaml $(BIN)/crossplane FORCE
+	@rm -rf $(CONFIGURATION) && mkdir -p $(CONFIGURATION) && cp example/xrd.yaml $(CONFIGURATION)
+	@sed 's|ghcr.io/dittofs|$(REGISTRY)|' configuration/crossplane.yaml >$(CONFIGURATION)/crossplane.yaml
+	@sed '/functionRef:/{n;s|function-dittoserver|$(FUNCTION)|;}' example/composition.yaml >$(CONFIGURATION)/composition.yaml
+	@$(BIN)/crossplane xpkg build --package-root=$(CONFIGURATION) -o $@
+
+# REGISTRY may be another one each time.
+FORCE:
 
 # $(call tool,BINARY,MODULE under tools/,PACKAGE,TIME,FLAGS)
 define tool
@@ -131,6 +154,7 @@ $(eval $(call tool,kubectl,controlplane,k8s.io/kubernetes/cmd/kubectl,about a mi
 $(eval $(call tool,kwok,kwok,sigs.k8s.io/kwok/cmd/kwok,about two minutes))
 $(eval $(call tool,image,image,.,a moment))
 $(eval $(call tool,golangci-lint,lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,about a minute))
+$(eval $(call tool,govulncheck,vulncheck,golang.org/x/vuln/cmd/govulncheck,a moment))
 $(eval $(call tool,controller-gen,generate,sigs.k8s.io/controller-tools/cmd/controller-gen,under a minute))
 $(eval $(call tool,crd2xrd,generate,./crd2xrd,a moment))
 

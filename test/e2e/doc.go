@@ -19,6 +19,9 @@
 // (restarts.go). That there was no restart is only ever said after a later
 // reconcile was seen to have taken effect (server.go).
 //
+// What users do by hand is done by the commands of the documentation, as they
+// stand there (docs_test.go).
+//
 // The run ends with a table of what was expected and what was seen. Logs and
 // the API server's data are kept when it fails, or with -keep.
 package e2e
@@ -31,6 +34,5 @@ const root = "../.."
 //nolint:gochecknoglobals // Flags.
 var (
 	binDir = flag.String("bin", root+"/.cache/bin", "directory with the binaries of the control plane and of Crossplane")
-	xpkgs  = flag.String("xpkg", root+"/.cache/xpkg", "directory with the packages to install")
 	keep   = flag.Bool("keep", false, "keep the temporary directory, even if nothing fails")
 )

@@ -17,7 +17,7 @@ func TestEndToEnd(t *testing.T) {
 	s := newSuite(t)
 
 	// How users get there.
-	if !s.run(t, 0, "Install", install) || !s.run(t, 11, "WithoutRBAC", withoutRBAC) {
+	if !s.run(t, 0, "Start", start) || !s.run(t, 0, "Configuration", configuration) || !s.run(t, 0, "Install", install) || !s.run(t, 11, "WithoutRBAC", withoutRBAC) {
 		return
 	}
 
@@ -33,6 +33,7 @@ func TestEndToEnd(t *testing.T) {
 			{1, "Create", create},
 			{2, "Rotate", rotate},
 			{3, "Order", order},
+			{3, "Together", together},
 			{4, "Quiet", quiet},
 			{5, "MissingAtFirst", missingAtFirst},
 			{6, "MissingForAWhile", missingForAWhile},
@@ -52,6 +53,7 @@ func TestEndToEnd(t *testing.T) {
 	s.run(t, 2, "Latency", latency)
 	s.run(t, 4, "Upheaval", upheaval)
 	s.run(t, 8, "Outages", outages)
+	s.run(t, 8, "Replica", replica)
 	s.run(t, 10, "Scale", scale)
 
 	// What came too late for the scenario that it belongs to.

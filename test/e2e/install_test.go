@@ -8,15 +8,17 @@ import (
 	"path/filepath"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 const functionName = "function-dittoserver"
 
-// install installs the function's package as users do, and the XRD and the
-// Composition of the example.
-func install(s *scenario) {
+// start waits until Crossplane runs, and tells it where the packages are.
+func start(s *scenario) {
 	for _, app := range []string{"crossplane", "crossplane-rbac-manager"} {
 		must(s, await(s.ctx, awaitTimeout, app+" to run", func(context.Context) error {
 			if len(s.kubelet.processes(app)) == 0 {
@@ -28,23 +30,125 @@ func install(s *scenario) {
 	must(s, await(s.ctx, awaitTimeout, "Crossplane's API", func(ctx context.Context) error {
 		return s.cluster.apply(ctx, s.mirror.imageConfig())
 	}))
+	s.shell(root, s.kubeconfig, strings.ReplaceAll(s.documented("README.md", "Install")[readmePush], publicRegistry, s.mirror.prefix))
+}
 
-	s.expect("install the package with the CLI", "healthy", func() string {
-		repo, version := functionPackage(s)
-		must(s, s.cli.push(s.ctx, filepath.Join(*xpkgs, functionName+"-*.xpkg"), s.mirror.rewrite(repo)+":"+version))
-		must(s, s.cli.run(s.ctx, "xpkg", "install", "function", repo+":"+version, functionName))
+// The README's blocks of commands under "Install".
+const (
+	readmeRBAC = iota
+	readmeConfiguration
+	readmeParts
+	readmePush
+	readmeCreate
+	readmeBlocks
+)
+
+// configuration installs everything with one command, and takes it away again.
+func configuration(s *scenario) {
+	const prefix = "dittofs-" // Crossplane names packages after their repositories.
+	blocks := s.documented("README.md", "Install")
+	if len(blocks) != readmeBlocks {
+		s.Fatalf("the README has %d blocks of commands under Install, want %d", len(blocks), readmeBlocks)
+	}
+
+	s.expect("install the Configuration", "healthy, and so is the function", func() string {
+		s.shell(root, s.kubeconfig, blocks[readmeRBAC])
+		s.shell(root, s.kubeconfig, blocks[readmeConfiguration])
+		awaitPackage(s, "Configuration", prefix+configurationName)
+		awaitPackage(s, "Function", prefix+functionName)
+		awaitXRD(s)
+		return "healthy, and so is the function"
+	})
+
+	// As the example has it. It does not live to see the aftermath.
+	srv := &server{NamespacedName: types.NamespacedName{Namespace: "team-a", Name: "files"}, cluster: s.cluster, restarts: s.restarts}
+	must(s, s.cluster.createNamespace(s.ctx, srv.Namespace))
+	s.expect("a DittoServer of the Configuration", "ready, 1 revision, 1 pod", func() string {
+		s.shell(root, s.kubeconfig, blocks[readmeCreate])
+		must(s, srv.awaitReady(s.ctx))
+		return "ready, " + s.restartsOf(srv)
+	})
+
+	s.expect("all of it deleted", "gone", func() string {
+		s.deleted(dittoServers.GroupVersion().String(), "DittoServer", srv.Namespace, srv.Name)
+		for _, o := range composed(srv) {
+			s.gone(o.apiVersion, o.kind, srv.Namespace, o.name)
+		}
+		s.deleted("pkg.crossplane.io/v1", "Configuration", "", prefix+configurationName)
+		s.gone("apiextensions.crossplane.io/v2", "CompositeResourceDefinition", "", xrdName)
+		s.deleted("pkg.crossplane.io/v1", "Function", "", prefix+functionName)
+		s.deleted("rbac.authorization.k8s.io/v1", "ClusterRole", "", functionName)
+		return "gone"
+	})
+}
+
+// install installs the parts: the runtime config, the function's package, the XRD
+// and the Composition of the example.
+func install(s *scenario) {
+	s.expect("install the parts", "healthy", func() string {
+		s.shell(root, s.kubeconfig, s.documented("README.md", "Install")[readmeParts])
 		awaitPackage(s, "Function", functionName)
 		return "healthy"
 	})
+	for what, probe := range map[string]func(*corev1.Container) *corev1.Probe{
+		"liveness":  func(c *corev1.Container) *corev1.Probe { return c.LivenessProbe },
+		"readiness": func(c *corev1.Container) *corev1.Probe { return c.ReadinessProbe },
+	} {
+		s.expect("the "+what+" probe of the runtime config", "SERVING, SERVING", func() string {
+			must(s, await(s.ctx, awaitTimeout, "two replicas", func(context.Context) error {
+				if n := len(s.kubelet.processes(functionName)); n != 2 {
+					return fmt.Errorf("there are %d", n)
+				}
+				return nil
+			}))
+			answers, err := s.kubelet.probe(s.ctx, functionName, probe)
+			must(s, err)
+			return strings.Join(answers, ", ")
+		})
+	}
 
-	s.apply("example/xrd.yaml")
-	s.apply("example/composition.yaml")
+	awaitXRD(s)
+}
+
+const (
+	configurationName = "configuration-dittoserver"
+	xrdName           = "dittoservers.dittofs.io"
+)
+
+// awaitXRD waits until DittoServers can be created.
+func awaitXRD(s *scenario) {
 	must(s, await(s.ctx, awaitTimeout, "the XRD to be served", func(ctx context.Context) error {
-		xrd, err := s.cluster.get(ctx, "apiextensions.crossplane.io/v2", "CompositeResourceDefinition", "", "dittoservers.dittofs.io")
+		xrd, err := s.cluster.get(ctx, "apiextensions.crossplane.io/v2", "CompositeResourceDefinition", "", xrdName)
 		if err != nil {
 			return err
 		}
 		return conditionTrue(xrd, "Established")
+	}))
+}
+
+// deleted deletes an object, if it is there, and waits until it is gone.
+func (s *scenario) deleted(apiVersion, kind, ns, name string) {
+	s.Helper()
+	r, err := s.cluster.kind(apiVersion, kind, ns)
+	must(s, err)
+	if err := r.Delete(s.ctx, name, metav1.DeleteOptions{}); err != nil && !kerrors.IsNotFound(err) {
+		s.Fatal(err)
+	}
+	s.gone(apiVersion, kind, ns, name)
+}
+
+// gone waits until an object is gone.
+func (s *scenario) gone(apiVersion, kind, ns, name string) {
+	s.Helper()
+	must(s, await(s.ctx, awaitTimeout, kind+" "+name+" to be gone", func(ctx context.Context) error {
+		_, err := s.cluster.get(ctx, apiVersion, kind, ns, name)
+		if err == nil {
+			return errors.New("it is there")
+		}
+		if !kerrors.IsNotFound(err) {
+			return err
+		}
+		return nil
 	}))
 }
 
@@ -104,18 +208,6 @@ func withoutRBAC(s *scenario) {
 	})
 }
 
-// troubleshooting is that the README names the error that withoutRBAC sees.
-func troubleshooting(s *scenario) {
-	s.expect("the README names that error", "yes", func() string {
-		b, err := os.ReadFile(filepath.Join(root, "README.md"))
-		must(s, err)
-		if !strings.Contains(string(b), forbidden) {
-			return "no"
-		}
-		return "yes"
-	})
-}
-
 // deleteServer deletes a server. Its data stays.
 func deleteServer(s *scenario) {
 	srv := s.running("delete", basicSpec(), basicSecrets())
@@ -134,14 +226,7 @@ func deleteServer(s *scenario) {
 		var left []string
 		err := await(s.ctx, awaitTimeout, "the composed objects to be gone", func(ctx context.Context) error {
 			left = left[:0]
-			for _, k := range []struct{ apiVersion, kind, name string }{
-				{"v1", "ConfigMap", srv.Name + "-config"},
-				{"v1", "Service", srv.Name + "-api"},
-				{"v1", "Service", srv.Name + "-headless"},
-				{"apps/v1", "StatefulSet", srv.Name},
-				{"v1", "Pod", srv.Name + "-0"},
-				{"dittofs.io/v1alpha1", "DittoServer", srv.Name},
-			} {
+			for _, k := range append(composed(srv), object{"dittofs.io/v1alpha1", "DittoServer", srv.Name}) {
 				if _, err := s.cluster.get(ctx, k.apiVersion, k.kind, srv.Namespace, k.name); err == nil {
 					left = append(left, k.kind+" "+k.name)
 				}
@@ -158,6 +243,20 @@ func deleteServer(s *scenario) {
 		}
 		return "composed objects gone, " + plural(len(after), "claim") + " kept"
 	})
+}
+
+// An object that a server is made of.
+type object struct{ apiVersion, kind, name string }
+
+// composed are the objects that every server is made of.
+func composed(srv *server) []object {
+	return []object{
+		{"v1", "ConfigMap", srv.Name + "-config"},
+		{"v1", "Service", srv.Name + "-api"},
+		{"v1", "Service", srv.Name + "-headless"},
+		{"apps/v1", "StatefulSet", srv.Name},
+		{"v1", "Pod", srv.Name + "-0"},
+	}
 }
 
 // upheaval is everything about Crossplane and the function that may change

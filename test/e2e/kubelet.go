@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	healthgrpc "google.golang.org/grpc/health/grpc_health_v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,7 +49,8 @@ type pod struct {
 	*corev1.Pod
 
 	cancel context.CancelFunc
-	addr   string   // Where the gRPC server of a function listens.
+	addr   string   // Where the gRPC server of a function listens,
+	health string   // and where it answers probes.
 	proc   *process // Nil while none runs.
 }
 
@@ -155,6 +160,37 @@ func (k *kubelet) addr(uid types.UID) string {
 	return ""
 }
 
+// probe asks each pod of an app as its container's probe does, and returns what
+// they answer.
+func (k *kubelet) probe(ctx context.Context, app string, probe func(*corev1.Container) *corev1.Probe) (answers []string, err error) {
+	k.mu.Lock()
+	var at []string
+	for _, p := range k.pods {
+		c := &p.Spec.Containers[0]
+		if pr := probe(c); p.app() == app && p.proc != nil && pr != nil && pr.GRPC != nil && pr.GRPC.Port == healthPort {
+			at = append(at, p.health)
+		}
+	}
+	k.mu.Unlock()
+
+	for _, a := range at {
+		conn, err := grpc.NewClient(a, grpc.WithTransportCredentials(insecure.NewCredentials()))
+		if err != nil {
+			return nil, fmt.Errorf("cannot connect to %s: %w", a, err)
+		}
+		rsp, err := healthgrpc.NewHealthClient(conn).Check(ctx, &healthgrpc.HealthCheckRequest{}, grpc.WaitForReady(true))
+		_ = conn.Close()
+		if err != nil {
+			return nil, fmt.Errorf("cannot probe %s: %w", a, err)
+		}
+		answers = append(answers, rsp.GetStatus().String())
+	}
+	return answers, nil
+}
+
+// Where a function answers probes, if it has a network of its own.
+const healthPort = 8081
+
 // run runs a pod until the context is done. What fails is tried again: the
 // Secrets a pod mounts may come after it, and a pod's process may be killed.
 func (k *kubelet) run(ctx context.Context, p *pod) {
@@ -256,14 +292,15 @@ func (k *kubelet) command(ctx context.Context, p *pod, c corev1.Container, dir s
 		if err != nil {
 			return command{}, err
 		}
-		metrics, err := freePort()
+		health, err := freePort()
 		if err != nil {
 			return command{}, err
 		}
 		k.mu.Lock()
 		p.addr = "127.0.0.1:" + strconv.Itoa(port)
+		p.health = "127.0.0.1:" + strconv.Itoa(health)
 		k.mu.Unlock()
-		cmd.args = append(cmd.args, "--address="+p.addr, "--metrics-address=127.0.0.1:"+strconv.Itoa(metrics))
+		cmd.args = append(cmd.args, "--address="+p.addr, "--health="+p.health, "--metrics-address=127.0.0.1:0")
 	}
 	return cmd, nil
 }
@@ -320,7 +357,8 @@ func value(p *pod, c corev1.Container, e corev1.EnvVar) (string, error) {
 	case e.ValueFrom.ResourceFieldRef != nil:
 		r := e.ValueFrom.ResourceFieldRef
 		q := c.Resources.Limits[corev1.ResourceName(strings.TrimPrefix(r.Resource, "limits."))]
-		return strconv.FormatInt(int64(math.Ceil(q.AsApproximateFloat64()/r.Divisor.AsApproximateFloat64())), 10), nil
+		divisor := cmp.Or(r.Divisor.AsApproximateFloat64(), 1)
+		return strconv.FormatInt(int64(math.Ceil(q.AsApproximateFloat64()/divisor)), 10), nil
 	case e.ValueFrom.FieldRef != nil:
 		f := e.ValueFrom.FieldRef.FieldPath
 		if l, ok := strings.CutPrefix(f, "metadata.labels['"); ok {

@@ -4,22 +4,16 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// The heading of the README's section with the commands that move a server from
-// the DittoFS operator.
-const runbookHeading = "coming from the DittoFS operator"
-
-// migrate moves a server of the DittoFS operator by the commands of the README.
+// migrate moves a server of the DittoFS operator by the commands of its runbook.
 func migrate(s *scenario) {
-	srv := s.suite.server("team-a", "files") // As the README's examples have it.
+	srv := s.suite.server("team-a", "files") // As the runbook has it.
 	must(s, s.cluster.createNamespace(s.ctx, srv.Namespace))
 	operate(s)
 
@@ -33,7 +27,7 @@ func migrate(s *scenario) {
 	first, err := s.restarts.of(s.ctx, srv.NamespacedName)
 	must(s, err)
 
-	s.expect("the README's commands on a server of the operator", "ready, 1 pod more, on the same 3 claims", func() string {
+	s.expect("the runbook's commands on a server of the operator", "ready, 1 pod more, on the same 3 claims", func() string {
 		dir := s.TempDir()
 		xr := fmt.Sprintf(`
 apiVersion: dittofs.io/v1alpha1
@@ -44,11 +38,8 @@ spec:
 `, srv.Name, srv.Namespace)
 		must(s, os.WriteFile(filepath.Join(dir, srv.Name+".yaml"), []byte(xr), 0o600))
 
-		cmd := exec.CommandContext(s.ctx, "sh", "-eux", "-c", runbook(s))
-		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "KUBECONFIG="+s.cli.kubeconfig, "PATH="+filepath.Dir(s.cli.path)+":"+os.Getenv("PATH")) // kubectl is there, too.
-		if out, err := cmd.CombinedOutput(); err != nil {
-			s.Fatalf("the README's commands: %v\n%s", err, out)
+		for _, commands := range s.documented("docs/migration.md", "Moving a server from the DittoFS operator") {
+			s.shell(dir, s.kubeconfig, commands)
 		}
 
 		must(s, srv.awaitReady(s.ctx))
@@ -81,24 +72,6 @@ func operate(s *scenario) {
 			must(s, err)
 		}
 	}
-}
-
-// runbook returns the commands in the README's section.
-func runbook(s *scenario) string {
-	s.Helper()
-	b, err := os.ReadFile(filepath.Join(root, "README.md"))
-	must(s, err)
-	_, section, ok := strings.Cut(string(b), runbookHeading+"\n")
-	if !ok {
-		s.Fatalf("README.md has no section %q", runbookHeading)
-	}
-	section, _, _ = strings.Cut(section, "\n## ")
-	_, commands, ok := strings.Cut(section, "```shell\n")
-	if !ok {
-		s.Fatalf("README.md has no commands in its section %q", runbookHeading)
-	}
-	commands, _, _ = strings.Cut(commands, "```")
-	return commands
 }
 
 // claims returns the UIDs of the claims that a server's pod mounts.

@@ -43,3 +43,20 @@ func outages(s *scenario) {
 		must(s, s.plane.restartAPIServer(s.ctx))
 	})
 }
+
+// replica loses one of the function's two replicas, again and again. Crossplane
+// finds the other.
+func replica(s *scenario) {
+	srv := s.running("replica", basicSpec(), basicSecrets())
+	s.expect(fmt.Sprintf("rotate %d times, and kill a replica each time", changesPerServer), count{changesPerServer, changesPerServer}.String(), func() string {
+		for range changesPerServer {
+			ps := s.kubelet.processes(functionName)
+			if len(ps) > 0 {
+				ps[0].kill()
+			}
+			must(s, srv.setSecret(s.ctx, "jwt", map[string]string{"key": newKey()}))
+			must(s, srv.settle(s.ctx))
+		}
+		return s.restartsSince(srv)
+	})
+}

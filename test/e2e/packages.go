@@ -6,9 +6,6 @@ import (
 	"io"
 	"log"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -21,7 +18,7 @@ import (
 )
 
 // Where users get the packages from. The tests mirror it.
-const publicRegistry = "xpkg.crossplane.io/dittofs"
+const publicRegistry = "ghcr.io/dittofs"
 
 // The platform of the functions that the tests run.
 var platform = v1.Platform{OS: "linux", Architecture: runtime.GOARCH} //nolint:gochecknoglobals // A constant.
@@ -92,32 +89,4 @@ func (m *mirror) rerelease(ctx context.Context, repo, from, to string) error {
 		return fmt.Errorf("cannot push %s: %w", dst, err)
 	}
 	return nil
-}
-
-// A cli is the crossplane command line, with a user's kubeconfig.
-type cli struct {
-	path       string
-	kubeconfig string
-}
-
-func (c cli) run(ctx context.Context, args ...string) error {
-	cmd := exec.CommandContext(ctx, c.path, args...) //nolint:gosec // The arguments are the tests'.
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("crossplane %s: %w: %s", strings.Join(args, " "), err, out)
-	}
-	return nil
-}
-
-// push pushes the packages that match a pattern as one: an index, if there is
-// one for every architecture.
-func (c cli) push(ctx context.Context, pattern, ref string) error {
-	files, err := filepath.Glob(pattern)
-	if err != nil {
-		return fmt.Errorf("cannot look for packages: %w", err)
-	}
-	if len(files) == 0 {
-		return fmt.Errorf("there is no package %s: run make xpkg", pattern)
-	}
-	return c.run(ctx, "xpkg", "push", "--package-files="+strings.Join(files, ","), ref)
 }

@@ -77,6 +77,24 @@ func order(s *scenario) {
 	})
 }
 
+// together changes what stands both in config.yaml and in the pod template. One of
+// them alone would replace the pod once for each.
+func together(s *scenario) {
+	srv := s.running("together", basicSpec(), basicSecrets())
+	must(s, srv.createSecret(s.ctx, "tls", certificate()))
+	for what, spec := range map[string]map[string]any{
+		"port of the API":  {"controlPlane": map[string]any{"port": 8443}},
+		"metrics":          {"metrics": map[string]any{"enabled": true}},
+		"TLS":              {"controlPlane": map[string]any{"certSecretName": "tls"}},
+		"shutdown timeout": {"shutdownTimeout": "20s"},
+	} {
+		s.expect("change in config.yaml and pod template: "+what, oneRestart, func() string {
+			must(s, srv.patchSpec(s.ctx, spec))
+			return s.restartsOf(srv)
+		})
+	}
+}
+
 // Writes are the resource versions at which the ConfigMap and the StatefulSet of
 // a server changed what the server reads.
 type writes struct {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -36,14 +37,14 @@ type server struct {
 // Secrets are the data of Secrets by their names.
 type secrets map[string]map[string]string
 
-// createNamespace creates a namespace in which only pods may run that keep to
+// createNamespace creates a namespace, if need be, in which only pods may run that keep to
 // the restricted Pod Security Standard.
 func (c *cluster) createNamespace(ctx context.Context, name string) error {
 	_, err := c.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name:   name,
 		Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
 	}}, metav1.CreateOptions{})
-	if err != nil {
+	if err != nil && !kerrors.IsAlreadyExists(err) {
 		return fmt.Errorf("cannot create namespace %s: %w", name, err)
 	}
 	return nil

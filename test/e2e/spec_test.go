@@ -33,13 +33,7 @@ func badSpec(s *scenario) {
 	srv := s.running("bad-spec", basicSpec(), basicSecrets())
 	uids := func() string {
 		var all []string
-		for _, o := range []struct{ apiVersion, kind, name string }{
-			{"v1", "ConfigMap", srv.Name + "-config"},
-			{"v1", "Service", srv.Name + "-api"},
-			{"v1", "Service", srv.Name + "-headless"},
-			{"apps/v1", "StatefulSet", srv.Name},
-			{"v1", "Pod", srv.Name + "-0"},
-		} {
+		for _, o := range composed(srv) {
 			got, err := s.cluster.get(s.ctx, o.apiVersion, o.kind, srv.Namespace, o.name)
 			must(s, err)
 			all = append(all, string(got.GetUID()))

@@ -30,7 +30,8 @@ type suite struct {
 	mirror     *mirror
 	crossplane *crossplane
 	restarts   *restarts
-	cli        cli
+
+	kubeconfig string // Of a user who may do everything.
 
 	mu      sync.Mutex
 	rows    []row
@@ -72,7 +73,7 @@ func newSuite(t *testing.T) *suite {
 	t.Cleanup(s.plane.stop)
 	s.cluster, err = newCluster(s.plane.config)
 	must(t, err)
-	s.cli = cli{path: filepath.Join(bin, "crossplane"), kubeconfig: filepath.Join(dir, "kubeconfig")}
+	s.kubeconfig = filepath.Join(dir, "kubeconfig")
 
 	watches, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	t.Cleanup(cancel)

@@ -79,12 +79,8 @@ type RunningFunction struct {
 
 // StartFunction starts the function and waits until it listens.
 func StartFunction(ctx context.Context, binary string, args ...string) (*RunningFunction, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	address, err := freeAddress(ctx)
 	if err != nil {
-		return nil, errors.Wrap(err, "cannot find a free port")
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
 		return nil, err
 	}
 
@@ -96,14 +92,31 @@ func StartFunction(ctx context.Context, binary string, args ...string) (*Running
 		return nil, errors.Wrap(err, "cannot start the function")
 	}
 
-	for deadline := time.Now().Add(startTimeout); ; time.Sleep(10 * time.Millisecond) {
+	if err := awaitListener(ctx, address, startTimeout); err != nil {
+		f.Stop()
+		return nil, errors.Wrapf(err, "the function does not listen:\n%s", log)
+	}
+	return f, nil
+}
+
+// freeAddress is where nobody listens.
+func freeAddress(ctx context.Context) (string, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", errors.Wrap(err, "cannot find a free port")
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// awaitListener waits until somebody listens.
+func awaitListener(ctx context.Context, address string, timeout time.Duration) error {
+	for deadline := time.Now().Add(timeout); ; time.Sleep(10 * time.Millisecond) {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 		if err == nil {
-			return f, conn.Close()
+			return conn.Close()
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
-			f.Stop()
-			return nil, errors.Wrapf(err, "the function does not listen on %s after %s:\n%s", address, startTimeout, log)
+			return errors.Wrapf(err, "cannot connect within %s", timeout)
 		}
 	}
 }

@@ -3,9 +3,13 @@ package main
 import (
 	"flag"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -54,6 +58,69 @@ func TestExamples(t *testing.T) {
 				t.Errorf("rendered %s: -expected.yaml, +got (make update-golden accepts it):\n%s", dir, diff)
 			}
 		})
+	}
+}
+
+// TestReadme renders by hand, by the commands of the README. The last of them gets
+// Crossplane as a binary, where users have it as a container.
+func TestReadme(t *testing.T) {
+	b := binaries(t)
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const heading = "See it run"
+	_, section, _ := strings.Cut(string(readme), "## "+heading+"\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	blocks := regexp.MustCompile("(?s)```shell\n(.*?)\n```").FindAllStringSubmatch(section, -1)
+	if len(blocks) != 3 {
+		t.Fatalf("The README has %d blocks of commands under %q, want make, serve, render", len(blocks), heading)
+	}
+	serve, render := blocks[1][1], blocks[2][1]
+
+	address, err := freeAddress(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shell := func(command string) *exec.Cmd {
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", command)
+		cmd.Dir = root
+		cmd.Env = append(os.Environ(), "PATH="+filepath.Join(root, ".cache", "bin")+":"+os.Getenv("PATH"))
+		return cmd
+	}
+	// The function ends with its shell's process group.
+	f := shell("exec " + serve + " --address=" + address + " --health= --metrics-address=")
+	f.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	f.Cancel = func() error { return syscall.Kill(-f.Process.Pid, syscall.SIGKILL) }
+	if err := f.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Wait() }) // An error says that it was killed.
+	if err := awaitListener(t.Context(), address, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+
+	core, err := filepath.Abs(b.Core)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := shell(render + " --crossplane-binary=" + core + " --function-annotations=render.crossplane.io/runtime-development-target=" + address)
+	stderr := &strings.Builder{}
+	r.Stderr = stderr
+	got, err := r.Output()
+	if err != nil {
+		t.Fatalf("%s: %v: %s", render, err, stderr)
+	}
+	want, err := os.ReadFile(filepath.Join(root, "example", "basic", "expected.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s: -expected.yaml, +got:\n%s", render, diff)
 	}
 }
 
