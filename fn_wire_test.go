@@ -193,7 +193,7 @@ func TestHostileConnections(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer conn.Close()
+				t.Cleanup(func() { _ = conn.Close() })
 				// It may have been closed on us already, which is well.
 				_, _ = io.WriteString(conn, sent)
 			}

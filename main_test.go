@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -69,6 +70,26 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// TestInsecure says once that requests, which hold Secrets, are not encrypted.
+func TestInsecure(t *testing.T) {
+	p := startProcess(t)
+	c, _ := newRunningCluster(t)
+	for range 3 {
+		if _, err := p.RunFunction(t.Context(), c.request(c.required)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(p.log.String(), "without mTLS"); n != 1 {
+		t.Errorf("The log should say once that there is no mTLS, got %d times:\n%s", n, p.log)
+	}
+}
+
 // TestSignals stops the process as a kubelet does, and as Ctrl-C does.
 func TestSignals(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
@@ -107,12 +128,23 @@ func TestFlags(t *testing.T) {
 	}
 }
 
+// flags are those of the command line.
+func flags(t *testing.T) []*kong.Flag {
+	t.Helper()
+	k, err := kong.New(&CLI{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k.Model.Flags[1:] // The first is --help.
+}
+
 // A process is the function, run as a program.
 type process struct {
 	fnv1.FunctionRunnerServiceClient
 
 	cmd    *exec.Cmd
 	socket string
+	log    *strings.Builder // To be read when the process has ended.
 }
 
 // startProcess runs the function and connects to it.
@@ -150,5 +182,5 @@ func startProcess(t *testing.T, args ...string) *process {
 		}
 		conn.Connect()
 	}
-	return &process{FunctionRunnerServiceClient: fnv1.NewFunctionRunnerServiceClient(conn), cmd: cmd, socket: socket}
+	return &process{FunctionRunnerServiceClient: fnv1.NewFunctionRunnerServiceClient(conn), cmd: cmd, socket: socket, log: log}
 }

@@ -1,6 +1,11 @@
 package dittofs
 
-import "sigs.k8s.io/yaml"
+import (
+	"go.yaml.in/yaml/v2"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
+)
 
 // Config is the part of the server's config.yaml that the function renders. A
 // key that is not here keeps the server's own default, and what comes out of
@@ -129,5 +134,10 @@ type MachineAccount struct {
 // Render returns the bytes of config.yaml, with sorted keys. The same
 // configuration gives the same bytes.
 func (c *Config) Render() ([]byte, error) {
-	return yaml.Marshal(c)
+	m, err := runtime.DefaultUnstructuredConverter.ToUnstructured(c)
+	if err != nil {
+		return nil, errors.Wrap(err, "cannot convert config")
+	}
+	b, err := yaml.Marshal(m)
+	return b, errors.Wrap(err, "cannot write config")
 }
