@@ -28,6 +28,10 @@ var (
 	speedXpkg   = flag.String("speed-xpkg", ".cache/xpkg/function-dittoserver-amd64.xpkg", "package to weigh")
 )
 
+// mostOfAnEcho is what the median call may take, as a multiple of an echo's. It is
+// 1.3 at most on a machine that has nothing else to do.
+const mostOfAnEcho = 1.6
+
 // callsPerRound are made of one function, and then of the other.
 const callsPerRound = 128
 
@@ -69,6 +73,9 @@ func TestSpeed(t *testing.T) {
 				e = append(e, echo.took(t, echoed, n)...)
 			}
 			seen = append(seen, comparison{what: s.what, kb: float64(proto.Size(req)+proto.Size(echoed.GetDesired())) / 1e3, callers: n, p50: ratio(f, e, 0.5), p99: ratio(f, e, 0.99)})
+			if r := ratio(f, e, 0.5); r > mostOfAnEcho {
+				t.Errorf("%s, %d callers: a call takes %.2f times as long as an echo's, and may take %.1f", s.what, n, r, mostOfAnEcho)
+			}
 			t.Logf("%s, %d callers: p50 %s and %s, p99 %s and %s", s.what, n, quantile(f, 0.5), quantile(e, 0.5), quantile(f, 0.99), quantile(e, 0.99))
 		}
 	}
