@@ -14,9 +14,11 @@ XPKG := $(CURDIR)/.cache/xpkg/function-dittoserver
 CONFIGURATION := $(CURDIR)/.cache/xpkg/configuration-dittoserver
 ARCHS ?= amd64 arm64
 
-# Where the Configuration looks for the function. Crossplane names a function that
-# it installs for a Configuration after its repository.
+# Where the Configuration looks for the function, and the least version of it.
+# Crossplane names a function that it installs for a Configuration after its
+# repository.
 REGISTRY ?= ghcr.io/dittofs
+VERSION ?= v0.1.0
 FUNCTION := $(subst /,-,$(patsubst $(firstword $(subst /, ,$(REGISTRY)))/%,%,$(REGISTRY)))-function-dittoserver
 
 EXAMPLE ?= example/basic
@@ -38,6 +40,8 @@ render: $(BIN)/function $(CROSSPLANE) $(CORE) ## Render EXAMPLE (default example
 
 .PHONY: test
 test: $(BIN)/function $(BIN)/crossplane $(CORE) $(BIN)/dfs $(BIN)/dfsctl ## Run all tests but those of make e2e.
+	@for p in bwrap:bubblewrap nfs-cp:libnfs-utils psql:postgresql; do command -v $${p%:*} >/dev/null || \
+	echo "Without $${p#*:} tests on the real server are skipped. On Debian, make debian-packages installs it"; done
 	go test -race -count=1 ./...
 
 .PHONY: e2e
@@ -48,7 +52,7 @@ e2e: $(BIN)/crossplane $(CORE) $(CONTROLPLANE) $(BIN)/kwok xpkg ## Test on a rea
 xpkg: $(ARCHS:%=$(XPKG)-%.xpkg) $(CONFIGURATION).xpkg ## Build the function for each of ARCHS, and the Configuration for REGISTRY, into .cache/xpkg.
 
 .PHONY: debian-packages
-debian-packages: ## Install what make test runs beside, on Debian: a sandbox, PostgreSQL, an NFS client.
+debian-packages: ## Install the Debian packages that make test uses: a sandbox, PostgreSQL, an NFS client.
 	@missing=$$(for p in bubblewrap postgresql libnfs-utils; do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
 	if [ -n "$$missing" ]; then $(SUDO) apt-get update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; fi
 
@@ -123,12 +127,14 @@ $(XPKG)-%.xpkg: $(SOURCES) go.mod go.sum package/crossplane.yaml $(BIN)/image $(
 	@$(BIN)/crossplane xpkg build --package-root=package --embed-runtime-image-tarball=.cache/xpkg/$*/image.tar -o $@
 
 $(CONFIGURATION).xpkg: configuration/crossplane.yaml example/xrd.yaml example/composition.yaml $(BIN)/crossplane FORCE
+	@echo '$(REGISTRY)' | grep -Eq '^[^/]+(/[a-z0-9]+(-+[a-z0-9]+)*)+$$' || \
+	{ echo 'REGISTRY is $(REGISTRY), but must be a host and a path of lower-case letters, digits and dashes, such as registry.example.com/team' >&2; exit 1; }
 	@rm -rf $(CONFIGURATION) && mkdir -p $(CONFIGURATION) && cp example/xrd.yaml $(CONFIGURATION)
-	@sed 's|ghcr.io/dittofs|$(REGISTRY)|' configuration/crossplane.yaml >$(CONFIGURATION)/crossplane.yaml
+	@sed -e 's|ghcr.io/dittofs|$(REGISTRY)|' -e 's|>=v0.1.0|>=$(VERSION)|' configuration/crossplane.yaml >$(CONFIGURATION)/crossplane.yaml
 	@sed '/functionRef:/{n;s|function-dittoserver|$(FUNCTION)|;}' example/composition.yaml >$(CONFIGURATION)/composition.yaml
 	@$(BIN)/crossplane xpkg build --package-root=$(CONFIGURATION) -o $@
 
-# REGISTRY may be another one each time.
+# REGISTRY and VERSION may be others each time.
 FORCE:
 
 # $(call tool,BINARY,MODULE under tools/,PACKAGE,TIME,FLAGS)

@@ -97,7 +97,7 @@ func (f *Function) compose(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionRe
 		SecretsPending:  len(secrets.Pending)+len(secrets.Creating) > 0,
 		SecretsMissing:  len(secrets.Problems) > 0,
 		DatabasePending: databasePending,
-		ProceedWithout:  in.MissingSecrets == v1beta1.MissingSecretsProceed,
+		ProceedWithout:  in.MissingSecrets == v1beta1.MissingSecretsProceed && !secrets.Guessable,
 		ConfigMapStale:  observe.ConfigStale(have, &want),
 		Manual:          xr.Spec.Rollout.Policy == v1alpha1.RolloutManual,
 	})

@@ -252,14 +252,26 @@ func TestRollout(t *testing.T) {
 		"ProceedCreatesWithoutSecret": {
 			reason: "If the platform team says so, the server should be created with what there is.",
 			given:  func(c *cluster) { c.setInput("missingSecrets: Proceed") },
-			when:   func(c *cluster) { c.deleteSecret("jwt") },
+			when:   func(c *cluster) { c.deleteSecret("admin") },
 			want:   want{Hash: fresh, TTL: ttl, SecretsResolved: "FALSE Unresolved", RestartPending: "FALSE UpToDate", Progressing: "TRUE Creating"},
 		},
 		"ProceedAdvancesWithoutSecret": {
 			reason: "If the platform team says so, the server should restart when a Secret is gone.",
 			given:  proceed,
-			when:   func(c *cluster) { c.deleteSecret("jwt") },
+			when:   func(c *cluster) { c.deleteSecret("admin") },
 			want:   want{Hash: fresh, Announced: true, TTL: ttl, SecretsResolved: "FALSE Unresolved", RestartPending: "FALSE UpToDate", Progressing: "TRUE RollingOut"},
+		},
+		"ProceedNotWithoutSigningKey": {
+			reason: "Without the key that signs tokens, the other Secrets could be guessed from the hash, and the server would not start.",
+			given:  func(c *cluster) { c.setInput("missingSecrets: Proceed") },
+			when:   func(c *cluster) { c.deleteSecret("jwt") },
+			want:   want{Hash: absent, TTL: pendingTTL, SecretsResolved: "FALSE Unresolved", RestartPending: "FALSE UpToDate", Progressing: "FALSE Waiting"},
+		},
+		"ProceedNotWithShortSigningKey": {
+			reason: "A key that is too short for the server may be too short to keep the others from being guessed.",
+			given:  proceed,
+			when:   func(c *cluster) { c.setSecret("jwt", "key", "short") },
+			want:   want{Hash: old, Ready: true, TTL: pendingTTL, SecretsResolved: "FALSE Unresolved", RestartPending: "UNKNOWN SecretsMissing", Progressing: "FALSE RolledOut"},
 		},
 	}
 

@@ -140,7 +140,8 @@ type LDAPSpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || (has(self.krb5ConfSecretRef) != has(self.krb5Conf))",message="kerberos.enabled needs one of krb5ConfSecretRef and krb5Conf"
 // +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || !has(self.machineAccount) || !has(self.machineAccount.enabled) || !self.machineAccount.enabled || has(self.netbiosDomain)",message="machineAccount.enabled needs netbiosDomain"
 type KerberosSpec struct {
-	// Enabled turns Kerberos on. It cannot be turned off here: see the README.
+	// Enabled turns Kerberos on. To turn it off, turn it off through the server's
+	// API first: its database keeps that it is on.
 	// +optional
 	Enabled bool `json:"enabled,omitempty"`
 

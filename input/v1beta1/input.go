@@ -48,15 +48,16 @@ type Input struct {
 	// +optional
 	TTL string `json:"ttl,omitempty"`
 
-	// PendingTTL stands in for TTL while the server waits for a Secret or for its
-	// ConfigMap.
+	// PendingTTL stands in for TTL while the server waits for a Secret, for its
+	// ConfigMap or for its database.
 	// +kubebuilder:default="10s"
 	// +optional
 	PendingTTL string `json:"pendingTTL,omitempty"`
 
 	// MissingSecrets says what happens when a Secret or one of its keys is not
-	// there. Hold keeps a running server as it is and creates no new one. Proceed
-	// creates and restarts servers all the same, with what there is.
+	// there. Hold does not restart a running server and creates no new one. Proceed
+	// creates and restarts servers all the same, with what there is, but not without
+	// the key that signs tokens.
 	// +kubebuilder:validation:Enum=Hold;Proceed
 	// +kubebuilder:default="Hold"
 	// +optional

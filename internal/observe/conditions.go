@@ -148,7 +148,7 @@ func consequence(d rollout.Decision) string {
 	case rollout.Withhold:
 		return "The server is created once this is mended."
 	case rollout.Hold:
-		return "The running server is left as it is until this is mended."
+		return "The running server is not restarted until this is mended. Do not change its image or resources meanwhile: that replaces the pod, and the new one needs the Secrets."
 	case rollout.Advance:
 	}
 	return "The Input says missingSecrets: Proceed, so the server is run all the same."

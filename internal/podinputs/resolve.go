@@ -41,6 +41,10 @@ type Resolution struct {
 	// Problems are the inputs that are not as they must be, sorted.
 	Problems []Problem
 
+	// Guessable is set when the key that signs tokens is among the problems. It is
+	// what keeps the other Secrets from being guessed from the hash.
+	Guessable bool
+
 	// Restart are the inputs that a process reads once, sorted by name. Hot inputs
 	// are not here: a restart changes nothing about them.
 	Restart []Value
@@ -120,6 +124,7 @@ func (r *Resolution) add(in Input, s *Secret) []byte {
 
 	if problem != "" {
 		r.Problems = append(r.Problems, Problem{Secret: in.Secret, Key: in.Key, Text: problem})
+		r.Guessable = r.Guessable || in.Env == dittofs.EnvJWTSecret
 	}
 	if !in.Hot() {
 		r.Restart = append(r.Restart, v)

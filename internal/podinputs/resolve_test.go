@@ -122,6 +122,8 @@ func TestResolve(t *testing.T) {
 			want: Resolution{
 				Problems: []Problem{{Secret: "s", Key: "a", Text: dittofs.Check(dittofs.EnvJWTSecret, []byte("short"))}},
 				Restart:  []Value{{Name: "c env " + dittofs.EnvJWTSecret, Present: true, Bytes: []byte("short")}},
+
+				Guessable: true,
 			},
 		},
 		"AllKeys": {

@@ -62,7 +62,6 @@ func configuration(s *scenario) {
 
 	// As the example has it. It does not live to see the aftermath.
 	srv := &server{NamespacedName: types.NamespacedName{Namespace: "team-a", Name: "files"}, cluster: s.cluster, restarts: s.restarts}
-	must(s, s.cluster.createNamespace(s.ctx, srv.Namespace))
 	s.expect("a DittoServer of the Configuration", "ready, 1 revision, 1 pod", func() string {
 		s.shell(root, s.kubeconfig, blocks[readmeCreate])
 		must(s, srv.awaitReady(s.ctx))
