@@ -120,7 +120,7 @@ $(BIN)/function: $(SOURCES) go.mod go.sum
 $(BIN)/echo: $(SOURCES) test/echo/main.go go.mod go.sum
 	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $@ ./test/echo
 
-$(XPKG)-%.xpkg: $(SOURCES) go.mod go.sum package/crossplane.yaml $(BIN)/image $(BIN)/crossplane
+$(XPKG)-%.xpkg: $(SOURCES) go.mod go.sum $(shell find package -type f) $(BIN)/image $(BIN)/crossplane
 	@echo 'Building the package for $* (a minute the first time)'
 	@CGO_ENABLED=0 GOOS=linux GOARCH=$* go build -trimpath -ldflags='-s -w' -o .cache/xpkg/$*/function .
 	@$(BIN)/image -binary .cache/xpkg/$*/function -arch $* -o .cache/xpkg/$*/image.tar
