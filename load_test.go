@@ -26,7 +26,7 @@ import (
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
-	"github.com/dittofs/function-dittoserver/internal/testcerts"
+	"github.com/dittofs/function-dittoserver/internal/servetest"
 )
 
 var loadTime = flag.Duration("load", 6*time.Second, "how long TestLoad keeps the function busy")
@@ -51,8 +51,8 @@ func TestLoad(t *testing.T) {
 	dir := t.TempDir()
 	clients := &renewable{}
 	renew := func() {
-		ca := testcerts.NewCA(t)
-		testcerts.Write(t, dir, ca)
+		ca := servetest.NewCA(t)
+		servetest.Write(t, dir, ca)
 		clients.set(ca)
 	}
 	renew()
@@ -183,7 +183,7 @@ type renewable struct {
 	mu sync.Mutex
 }
 
-func (r *renewable) set(ca testcerts.CA) {
+func (r *renewable) set(ca servetest.CA) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.TransportCredentials = credentials.NewTLS(ca.Client())
@@ -213,7 +213,7 @@ type replica struct {
 
 func newReplica(t *testing.T, dir string) *replica {
 	t.Helper()
-	return &replica{dir: dir, address: freeAddress(t), metrics: freeAddress(t)}
+	return &replica{dir: dir, address: servetest.FreeAddress(t), metrics: servetest.FreeAddress(t)}
 }
 
 // start the replica, and wait until it takes connections.
@@ -299,15 +299,4 @@ func (r *replica) footprint(t *testing.T) footprint {
 		return m[0].GetGauge().GetValue()
 	}
 	return footprint{goroutines: gauge("go_goroutines"), memory: gauge("process_resident_memory_bytes")}
-}
-
-// freeAddress is where nobody listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -20,6 +20,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+
+	"github.com/dittofs/function-dittoserver/internal/servetest"
 )
 
 var (
@@ -126,7 +128,7 @@ type binary struct {
 // startBinary starts a function and waits for its first answer.
 func startBinary(t *testing.T, name string, args ...string) *binary {
 	t.Helper()
-	addr := freeAddress(t)
+	addr := servetest.FreeAddress(t)
 	b := &binary{path: filepath.Join(*speedBin, name)}
 	cmd := exec.CommandContext(t.Context(), b.path, append(args, "--address="+addr)...)
 	cmd.Env = append(os.Environ(), fmt.Sprintf("GOGC=%d", gcPercent)) // For both.

@@ -25,7 +25,7 @@ import (
 	"github.com/crossplane/function-sdk-go/logging"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
-	"github.com/dittofs/function-dittoserver/internal/testcerts"
+	"github.com/dittofs/function-dittoserver/internal/servetest"
 )
 
 // A fake function answers at once, or when it is let.
@@ -61,7 +61,7 @@ type server struct {
 // start serves a function on loopback.
 func start(t *testing.T, fn fnv1.FunctionRunnerServiceServer, o Options) *server {
 	t.Helper()
-	o.Network, o.Address, o.HealthAddress, o.MetricsAddress = "tcp", freeAddress(t), freeAddress(t), freeAddress(t)
+	o.Network, o.Address, o.HealthAddress, o.MetricsAddress = "tcp", servetest.FreeAddress(t), servetest.FreeAddress(t), servetest.FreeAddress(t)
 	o.MaxRecvMessageSize = 4 << 20
 	o.Registry = prometheus.NewRegistry()
 	o.Log = logging.NewNopLogger()
@@ -70,17 +70,6 @@ func start(t *testing.T, fn fnv1.FunctionRunnerServiceServer, o Options) *server
 	go func() { s.done <- Serve(ctx, fn, o) }()
 	t.Cleanup(cancel)
 	return s
-}
-
-// freeAddress is where nobody listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func dial(t *testing.T, addr string, creds credentials.TransportCredentials) *grpc.ClientConn {
@@ -192,9 +181,9 @@ func TestAddressInUse(t *testing.T) {
 	taken := l.Addr().String()
 
 	cases := map[string]Options{
-		"calls":         {Address: taken, HealthAddress: freeAddress(t), MetricsAddress: freeAddress(t)},
-		"health checks": {Address: freeAddress(t), HealthAddress: taken, MetricsAddress: freeAddress(t)},
-		"metrics":       {Address: freeAddress(t), HealthAddress: freeAddress(t), MetricsAddress: taken},
+		"calls":         {Address: taken, HealthAddress: servetest.FreeAddress(t), MetricsAddress: servetest.FreeAddress(t)},
+		"health checks": {Address: servetest.FreeAddress(t), HealthAddress: taken, MetricsAddress: servetest.FreeAddress(t)},
+		"metrics":       {Address: servetest.FreeAddress(t), HealthAddress: servetest.FreeAddress(t), MetricsAddress: taken},
 	}
 	for what, o := range cases {
 		t.Run(what, func(t *testing.T) {
@@ -239,8 +228,8 @@ func TestMetrics(t *testing.T) {
 // TestPeers has peers that are not Crossplane call a server with mTLS.
 func TestPeers(t *testing.T) {
 	dir := t.TempDir()
-	ours, theirs := testcerts.NewCA(t), testcerts.NewCA(t)
-	testcerts.Write(t, dir, ours)
+	ours, theirs := servetest.NewCA(t), servetest.NewCA(t)
+	servetest.Write(t, dir, ours)
 	s := start(t, &fake{}, Options{TLSCertsDir: dir})
 
 	cases := map[string]struct {
@@ -275,8 +264,8 @@ func TestPeers(t *testing.T) {
 // certificate, and as a client that has one.
 func TestProbes(t *testing.T) {
 	dir := t.TempDir()
-	ca := testcerts.NewCA(t)
-	testcerts.Write(t, dir, ca)
+	ca := servetest.NewCA(t)
+	servetest.Write(t, dir, ca)
 	s := start(t, &fake{}, Options{TLSCertsDir: dir})
 
 	for name, conn := range map[string]*grpc.ClientConn{
@@ -301,15 +290,15 @@ func TestProbes(t *testing.T) {
 // make a new connection.
 func TestCertificatesRenewed(t *testing.T) {
 	dir := t.TempDir()
-	before, after := testcerts.NewCA(t), testcerts.NewCA(t)
-	testcerts.Write(t, dir, before)
+	before, after := servetest.NewCA(t), servetest.NewCA(t)
+	servetest.Write(t, dir, before)
 	s := start(t, &fake{}, Options{TLSCertsDir: dir, MaxConnectionAge: 100 * time.Millisecond})
 	connected := dial(t, s.Address, credentials.NewTLS(before.Client()))
 	if err := call(within(t), connected); err != nil {
 		t.Fatalf("before the renewal: %v", err)
 	}
 
-	testcerts.Write(t, dir, after)
+	servetest.Write(t, dir, after)
 
 	if err := call(within(t), dial(t, s.Address, credentials.NewTLS(after.Client()))); err != nil {
 		t.Errorf("after the renewal, with a certificate of the new CA: %v", err)
@@ -328,8 +317,8 @@ func TestCertificatesRenewed(t *testing.T) {
 // TestCertificatesHalfRenewed is a renewal that is seen before it is complete.
 func TestCertificatesHalfRenewed(t *testing.T) {
 	dir := t.TempDir()
-	ca := testcerts.NewCA(t)
-	testcerts.Write(t, dir, ca)
+	ca := servetest.NewCA(t)
+	servetest.Write(t, dir, ca)
 	var told atomic.Int32
 	c, err := newCertificates(dir, counter{n: &told})
 	if err != nil {
@@ -337,7 +326,7 @@ func TestCertificatesHalfRenewed(t *testing.T) {
 	}
 
 	other := t.TempDir()
-	testcerts.Write(t, other, testcerts.NewCA(t))
+	servetest.Write(t, other, servetest.NewCA(t))
 	cases := map[string]func() error{
 		"KeyOfAnother": func() error {
 			key, err := os.ReadFile(filepath.Join(other, "tls.key"))
@@ -351,7 +340,7 @@ func TestCertificatesHalfRenewed(t *testing.T) {
 	}
 	for name, spoil := range cases {
 		t.Run(name, func(t *testing.T) {
-			testcerts.Write(t, dir, ca)
+			servetest.Write(t, dir, ca)
 			good, err := c.get(nil)
 			if err != nil {
 				t.Fatal(err)

@@ -1,5 +1,5 @@
-// Package testcerts makes certificates for tests.
-package testcerts
+// Package servetest has what tests need that serve over a network.
+package servetest
 
 import (
 	"crypto/ecdsa"
