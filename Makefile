@@ -73,6 +73,9 @@ generate: $(BIN)/controller-gen $(BIN)/crd2xrd ## Generate deep copies, the Inpu
 update-golden: $(BIN)/function $(BIN)/crossplane $(CORE) ## Accept what the tests render now as what they expect.
 	go test -count=1 . ./test/render ./test/dittofs ./internal/manifests -update
 
+# What it remembers has paths of the clone in it, and misleads it in another one.
+lint fmt: export GOLANGCI_LINT_CACHE = $(CURDIR)/.cache/golangci-lint
+
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Lint all modules that have code.
 	@for m in . test/e2e tools/generate tools/image; do echo "golangci-lint run ($$m)"; (cd $$m && $(BIN)/golangci-lint run) || exit 1; done
