@@ -55,6 +55,9 @@ func FuzzWire(f *testing.F) {
 			t.Errorf("A bad request should be answered as one: %v", err)
 		}
 		logged := log.take()
+		if strings.Contains(logged, "Recovered from a panic") {
+			t.Errorf("No request should make the function panic: %s", logged)
+		}
 		if !saysCanary(request) {
 			for what, said := range map[string]string{"response": string(response), "error": fmt.Sprint(err), "log": logged} {
 				if strings.Contains(said, wireCanary) || strings.Contains(said, base64.StdEncoding.EncodeToString([]byte(wireCanary))) {

@@ -5,10 +5,10 @@ import (
 	"flag"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -277,17 +277,8 @@ func (r *replica) settled(t *testing.T) footprint {
 
 func (r *replica) footprint(t *testing.T) footprint {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.metrics+"/metrics", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rsp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rsp.Body.Close()
 	p := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := p.TextToMetricFamilies(rsp.Body)
+	families, err := p.TextToMetricFamilies(strings.NewReader(servetest.Metrics(t, r.metrics)))
 	if err != nil {
 		t.Fatal(err)
 	}

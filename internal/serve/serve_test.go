@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -206,22 +204,9 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	req, err := http.NewRequestWithContext(within(t), http.MethodGet, "http://"+s.MetricsAddress+"/metrics", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rsp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rsp.Body.Close()
-	b, err := io.ReadAll(rsp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
 	const want = `grpc_server_handled_total{grpc_code="OK",grpc_method="RunFunction",grpc_service="apiextensions.fn.proto.v1.FunctionRunnerService",grpc_type="unary"} 1`
-	if !strings.Contains(string(b), want) {
-		t.Errorf("The metrics have no line %s:\n%s", want, b)
+	if got := servetest.Metrics(t, s.MetricsAddress); !strings.Contains(got, want) {
+		t.Errorf("The metrics have no line %s:\n%s", want, got)
 	}
 }
 
