@@ -1,14 +1,12 @@
 package e2e
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/tools/clientcmd"
 )
 
@@ -83,12 +81,7 @@ func troubleshooting(s *scenario) {
 			if expected == noRestart {
 				return s.restartsOf(srv)
 			}
-			must(s, srv.awaitXR(s.ctx, "be paused", func(xr *unstructured.Unstructured) error {
-				if c := condition(xr, "Synced"); c["reason"] != "ReconcilePaused" {
-					return fmt.Errorf("condition Synced is %v", c)
-				}
-				return nil
-			}))
+			must(s, srv.awaitPaused(s.ctx))
 			return pause
 		})
 	}

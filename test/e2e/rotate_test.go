@@ -13,7 +13,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/informers"
 )
@@ -196,12 +195,7 @@ func latency(s *scenario) {
 	// The same again, with Crossplane out of the way.
 	for _, srv := range fleet {
 		must(s, srv.annotate(s.ctx, "crossplane.io/paused", "true"))
-		must(s, srv.awaitXR(s.ctx, "be paused", func(xr *unstructured.Unstructured) error {
-			if c := condition(xr, "Synced"); c["reason"] != "ReconcilePaused" {
-				return fmt.Errorf("condition Synced is %v", c)
-			}
-			return nil
-		}))
+		must(s, srv.awaitPaused(s.ctx))
 		for range rotations {
 			floor = append(floor, s.floor(srv))
 		}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -37,17 +36,14 @@ type server struct {
 // Secrets are the data of Secrets by their names.
 type secrets map[string]map[string]string
 
-// createNamespace creates a namespace, if need be, in which only pods may run that keep to
-// the restricted Pod Security Standard.
+// createNamespace sees to it that there is a namespace, and that only pods may run
+// in it that keep to the restricted Pod Security Standard.
 func (c *cluster) createNamespace(ctx context.Context, name string) error {
-	_, err := c.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name:   name,
-		Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
-	}}, metav1.CreateOptions{})
-	if err != nil && !kerrors.IsAlreadyExists(err) {
-		return fmt.Errorf("cannot create namespace %s: %w", name, err)
-	}
-	return nil
+	return c.apply(ctx, &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1",
+		"kind":       "Namespace",
+		"metadata":   map[string]any{"name": name, "labels": map[string]any{"pod-security.kubernetes.io/enforce": "restricted"}},
+	}})
 }
 
 func (s *server) xrs() dynamic.ResourceInterface {
@@ -171,6 +167,16 @@ func (s *server) awaitCondition(ctx context.Context, typ, status string) error {
 func (s *server) awaitReady(ctx context.Context) error {
 	return s.awaitXR(ctx, "be ready", func(xr *unstructured.Unstructured) error {
 		return conditionTrue(xr, "Synced", "Ready")
+	})
+}
+
+// awaitPaused waits until Crossplane leaves the DittoServer alone.
+func (s *server) awaitPaused(ctx context.Context) error {
+	return s.awaitXR(ctx, "be paused", func(xr *unstructured.Unstructured) error {
+		if c := condition(xr, "Synced"); c["reason"] != "ReconcilePaused" {
+			return fmt.Errorf("condition Synced is %v", c)
+		}
+		return nil
 	})
 }
 
