@@ -45,6 +45,7 @@ func getDittoServer(req *fnv1.RunFunctionRequest, in *v1beta1.Input, have *obser
 		Resources:        in.Resources,
 		ServiceType:      in.Service.Type,
 		AdapterServices:  in.AdapterServices.Type,
+		RolloutPolicy:    in.Rollout.Policy,
 	})
 	return xr, problems(append(xr.Validate(), observe.ValidateChange(xr, have)...))
 }

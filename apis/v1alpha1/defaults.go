@@ -13,6 +13,7 @@ type Defaults struct {
 	Resources        *corev1.ResourceRequirements
 	ServiceType      corev1.ServiceType
 	AdapterServices  corev1.ServiceType
+	RolloutPolicy    string
 }
 
 // Default fills in what the DittoServer leaves open, so that every block of the
@@ -88,7 +89,7 @@ func (s *DittoServer) Default(d Defaults) {
 	spec.ShutdownTimeout = or(spec.ShutdownTimeout, "30s")
 
 	ro := ensure(&spec.Rollout)
-	ro.Policy = or(ro.Policy, RolloutAutomatic)
+	ro.Policy = or(ro.Policy, or(d.RolloutPolicy, RolloutAutomatic))
 }
 
 // IsEnabled says whether there is to be a PerconaPGCluster.

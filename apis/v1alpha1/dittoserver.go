@@ -124,7 +124,7 @@ type DittoServerSpec struct {
 	// +optional
 	TerminationGracePeriodSeconds *int64 `json:"terminationGracePeriodSeconds,omitempty"`
 
-	// Rollout says when a changed configuration or Secret restarts the server.
+	// Rollout says when a change that takes a new pod replaces the server's.
 	// +optional
 	Rollout *RolloutSpec `json:"rollout,omitempty"`
 
@@ -296,18 +296,18 @@ const (
 	RolloutManual    = "Manual"
 )
 
-// RolloutSpec says when a changed configuration or Secret restarts the server.
+// RolloutSpec says when a change that takes a new pod replaces the server's.
 type RolloutSpec struct {
-	// Policy Automatic restarts the server when an input changes that it reads
-	// only at its start. Manual waits for a new restartToken, and says in the
-	// condition RestartPending that there is something to wait for.
+	// Policy Automatic replaces the server's pod when something changes that takes
+	// it to take effect. Manual waits for a new restartToken with all of it, and
+	// says in the condition RestartPending what waits. Defaults to the platform
+	// team's choice, or else to Automatic.
 	// +kubebuilder:validation:Enum=Automatic;Manual
-	// +kubebuilder:default="Automatic"
 	// +optional
 	Policy string `json:"policy,omitempty"`
 
 	// RestartToken is any text. A new one restarts the server once, with either
-	// policy.
+	// policy. To remove it restarts nothing.
 	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	RestartToken string `json:"restartToken,omitempty"`
@@ -327,7 +327,7 @@ type DittoServerStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Replicas is the wanted number of pods.
+	// Replicas is the number of pods that there are.
 	// +optional
 	Replicas int32 `json:"replicas,omitempty"`
 
@@ -345,9 +345,14 @@ type DittoServerStatus struct {
 	Phase string `json:"phase,omitempty"`
 
 	// ConfigHash is the value of the pod template's annotation
-	// dittofs.io/config-hash.
+	// dittofs.io/config-hash: what the server runs with.
 	// +optional
 	ConfigHash string `json:"configHash,omitempty"`
+
+	// PendingHash is a digest of what the server would run with, while that waits
+	// for somebody (see the condition RestartPending). It is a good restartToken.
+	// +optional
+	PendingHash string `json:"pendingHash,omitempty"`
 
 	// PerconaClusterName is the name of the PerconaPGCluster, if there is one.
 	// +optional

@@ -40,6 +40,10 @@ type Input struct {
 	// +optional
 	AdapterServices *ServiceDefaults `json:"adapterServices,omitempty"`
 
+	// Rollout is about when pods are replaced.
+	// +optional
+	Rollout *RolloutDefaults `json:"rollout,omitempty"`
+
 	// TTL is how long Crossplane may wait before it runs the function again when
 	// nothing has changed, in Go's notation. Before Crossplane 2.4 it is also the
 	// longest time until a changed Secret is noticed. The shortest TTL of a
@@ -81,4 +85,12 @@ type ServiceDefaults struct {
 	// +kubebuilder:validation:Enum=ClusterIP;NodePort;LoadBalancer
 	// +optional
 	Type corev1.ServiceType `json:"type,omitempty"`
+}
+
+// RolloutDefaults is about when pods are replaced.
+type RolloutDefaults struct {
+	// Policy of servers whose spec.rollout.policy is not set. Defaults to Automatic.
+	// +kubebuilder:validation:Enum=Automatic;Manual
+	// +optional
+	Policy string `json:"policy,omitempty"`
 }

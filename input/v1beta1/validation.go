@@ -20,6 +20,9 @@ func (in *Input) Default() {
 	if in.Service == nil {
 		in.Service = &ServiceDefaults{}
 	}
+	if in.Rollout == nil {
+		in.Rollout = &RolloutDefaults{}
+	}
 	if in.AdapterServices == nil {
 		in.AdapterServices = &ServiceDefaults{}
 	}
@@ -33,6 +36,7 @@ func (in *Input) Validate() field.ErrorList {
 		errs = append(errs, validateTTL(field.NewPath("input", "ttl"), in.TTL)...)
 	}
 	errs = append(errs, validateEnum(field.NewPath("input", "missingSecrets"), in.MissingSecrets, []string{MissingSecretsHold, MissingSecretsProceed})...)
+	errs = append(errs, validateEnum(field.NewPath("input", "rollout", "policy"), in.Rollout.Policy, []string{"", "Automatic", "Manual"})...)
 	for name, svc := range map[string]*ServiceDefaults{"service": in.Service, "adapterServices": in.AdapterServices} {
 		errs = append(errs, validateEnum(field.NewPath("input", name, "type"), svc.Type,
 			[]corev1.ServiceType{"", corev1.ServiceTypeClusterIP, corev1.ServiceTypeNodePort, corev1.ServiceTypeLoadBalancer})...)
