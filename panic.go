@@ -15,6 +15,6 @@ import (
 func (f *Function) afterPanic(req *fnv1.RunFunctionRequest, r any) *fnv1.RunFunctionResponse {
 	f.log.Info("Recovered from a panic", "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
 	rsp := compose.To(req, f.ttl)
-	compose.Fatal(rsp, errors.New("the function failed. This is a defect of the function: please report it with the function's log"))
+	compose.Fatal(rsp, compose.Failure{Reason: compose.ReasonInternalError, Err: errors.New("the function failed. This is a defect of the function: please report it with the function's log")})
 	return rsp
 }

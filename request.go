@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -14,11 +13,10 @@ import (
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
+	"github.com/dittofs/function-dittoserver/internal/compose"
 	"github.com/dittofs/function-dittoserver/internal/decode"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
-	"github.com/dittofs/function-dittoserver/internal/manifests"
 	"github.com/dittofs/function-dittoserver/internal/observe"
-	"github.com/dittofs/function-dittoserver/internal/podinputs"
 	"github.com/dittofs/function-dittoserver/internal/rollout"
 )
 
@@ -26,10 +24,10 @@ import (
 func getInput(req *fnv1.RunFunctionRequest) (*v1beta1.Input, error) {
 	in, errs := decode.Strict[v1beta1.Input](field.NewPath("input"), req.GetInput().AsMap())
 	if len(errs) > 0 {
-		return nil, problems(errs)
+		return nil, problems(compose.ReasonInvalidInput, errs)
 	}
 	in.Default()
-	return in, problems(in.Validate())
+	return in, problems(compose.ReasonInvalidInput, in.Validate())
 }
 
 // getDittoServer returns the composite resource with its defaults, if it is valid
@@ -37,7 +35,7 @@ func getInput(req *fnv1.RunFunctionRequest) (*v1beta1.Input, error) {
 func getDittoServer(req *fnv1.RunFunctionRequest, in *v1beta1.Input, have *observe.Composed) (*observe.Composite, error) {
 	xr, errs := observe.NewComposite(req.GetObserved().GetComposite().GetResource())
 	if len(errs) > 0 {
-		return nil, problems(errs)
+		return nil, problems(compose.ReasonInvalidSpec, errs)
 	}
 	xr.Default(v1alpha1.Defaults{
 		Image:            cmp.Or(in.Image, dittofs.DefaultImage),
@@ -47,11 +45,11 @@ func getDittoServer(req *fnv1.RunFunctionRequest, in *v1beta1.Input, have *obser
 		AdapterServices:  in.AdapterServices.Type,
 		RolloutPolicy:    in.Rollout.Policy,
 	})
-	return xr, problems(append(xr.Validate(), observe.ValidateChange(xr, have)...))
+	return xr, problems(compose.ReasonInvalidSpec, append(xr.Validate(), observe.ValidateChange(xr, have)...))
 }
 
 // problems are all errors in one, always in the same order.
-func problems(errs field.ErrorList) error {
+func problems(reason string, errs field.ErrorList) error {
 	if len(errs) == 0 {
 		return nil
 	}
@@ -60,34 +58,19 @@ func problems(errs field.ErrorList) error {
 		lines = append(lines, err.Error())
 	}
 	slices.Sort(lines)
-	return errors.New(strings.Join(slices.Compact(lines), "; "))
+	return compose.Failure{Reason: reason, Err: errors.New(strings.Join(slices.Compact(lines), "; "))}
 }
 
-// wantedAnnotations are what the pod template has when the pod is up to date.
-func wantedAnnotations(xr *observe.Composite, in *v1beta1.Input, want *manifests.Objects, secrets *podinputs.Resolution) (rollout.Annotations, error) {
-	src := rollout.Source{
-		Config:       []byte(want.Config()),
-		Inputs:       secrets.Restart,
-		RestartToken: xr.Spec.Rollout.RestartToken,
-	}
-	if in.IncludeGeneration {
-		// The user's spec stands in for metadata.generation, which Crossplane raises
-		// by itself. Keys of a map are written in order.
-		spec, err := json.Marshal(xr.UserSpec)
-		if err != nil {
-			return rollout.Annotations{}, errors.Wrap(err, "cannot write the spec in a canonical form")
-		}
-		src.Spec = spec
-	}
-	return rollout.Annotations{ConfigHash: rollout.Hash(src), RestartToken: src.RestartToken}, nil
-}
-
-// ttlOf is when to call again: soon, while something is waited for.
-func (f *Function) ttlOf(in *v1beta1.Input, d rollout.Decision) time.Duration {
-	switch d.Reason {
-	case rollout.SecretsPending, rollout.SecretsMissing, rollout.DatabasePending, rollout.ConfigMapFirst:
+// ttlOf is when to call again: soon, while something is waited for. As long as
+// Crossplane has not looked up all that was asked for it is to call again at once,
+// and it must not keep the answer: a cache in between, as before Crossplane 2.2,
+// would give it for the next one.
+func (f *Function) ttlOf(in *v1beta1.Input, pending, soon bool, d rollout.Decision) time.Duration {
+	switch {
+	case pending:
+		return 0
+	case soon, d.Reason != "" && d.Reason != rollout.ManualPolicy:
 		return in.ParsedPendingTTL()
-	case rollout.ManualPolicy:
 	}
 	return cmp.Or(in.ParsedTTL(), f.ttl)
 }

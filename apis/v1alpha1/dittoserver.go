@@ -118,7 +118,7 @@ type DittoServerSpec struct {
 
 	// TerminationGracePeriodSeconds is the time, in seconds, between the order to
 	// stop and the kill. Defaults to what the server's own shutdown can take, which
-	// is three times the shutdownTimeout and 15 seconds.
+	// is three times the shutdownTimeout and 10 seconds.
 	// +kubebuilder:validation:Minimum=36
 	// +kubebuilder:validation:Maximum=86400
 	// +optional

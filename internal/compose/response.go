@@ -33,56 +33,58 @@ func To(req *fnv1.RunFunctionRequest, ttl time.Duration) *fnv1.RunFunctionRespon
 	return rsp
 }
 
-// Desired adds a server's objects to the response, each with its readiness. A
-// StatefulSet that is withheld makes the whole composite resource unready: all
-// that is there may well be ready.
-func Desired(rsp *fnv1.RunFunctionResponse, want *manifests.Objects, have *observe.Composed, d rollout.Decision) error {
-	desired := maps.Clone(want.Companions)
-	desired[manifests.ConfigMapResource] = want.ConfigMap
-	switch d.Action {
-	case rollout.Withhold:
+// Objects are what is desired of a server, and why.
+type Objects struct {
+	XR       *observe.Composite
+	Have     *observe.Composed
+	Want     *manifests.Objects
+	Decision rollout.Decision
+
+	// StatefulSet as it is wanted, in the form that it is sent in.
+	StatefulSet *structpb.Struct
+
+	// Names are those of objects that must not be sent.
+	Names []observe.Name
+}
+
+// Desired adds a server's objects to the response, each with its readiness. One that
+// is withheld or left out makes the whole composite resource unready: all that is
+// there may well be ready.
+func Desired(rsp *fnv1.RunFunctionResponse, o *Objects) error {
+	objects := maps.Clone(o.Want.Companions)
+	maps.Copy(objects, configMaps(o))
+	for _, n := range o.Names {
+		delete(objects, n.Resource)
 		rsp.Desired.Composite.Ready = fnv1.Ready_READY_FALSE
-	case rollout.Hold:
-		pod, err := have.StatefulSet.PodSpec()
+	}
+	resources := map[string]*structpb.Struct{}
+	for name, object := range objects {
+		s, err := Resource(object)
 		if err != nil {
 			return err
 		}
-		want.Hold(pod)
-	case rollout.Advance:
-	}
-	if d.Action != rollout.Withhold {
-		t := &want.StatefulSet.Spec.Template
-		t.Annotations = annotations(t.Annotations, d.Annotations)
-		desired[manifests.StatefulSetResource] = want.StatefulSet
+		resources[name] = s
 	}
 
-	for name, o := range desired {
-		s, err := Resource(o)
-		if err != nil {
-			return err
+	if o.Decision.Action == rollout.Withhold {
+		rsp.Desired.Composite.Ready = fnv1.Ready_READY_FALSE
+	} else {
+		resources[manifests.StatefulSetResource] = statefulSet(o)
+		objects[manifests.StatefulSetResource] = o.Want.StatefulSet
+	}
+
+	for name, s := range resources {
+		if _, taken := rsp.GetDesired().GetResources()[name]; taken {
+			return Failure{Reason: ReasonNameTaken, Err: errors.Errorf(
+				"an earlier step of the pipeline desires a resource with the name %q, which is this function's. Give it another name in the Composition", name)}
 		}
 		r := &fnv1.Resource{Resource: s, Ready: fnv1.Ready_READY_FALSE}
-		if observe.Ready(name, o, have, want, d) {
+		if observe.Ready(name, objects[name], o.Have, o.Want, o.Decision) {
 			r.Ready = fnv1.Ready_READY_TRUE
 		}
 		rsp.Desired.Resources[name] = r
 	}
 	return nil
-}
-
-// annotations adds to a pod template's annotations those that replace the pod.
-func annotations(existing map[string]string, a rollout.Annotations) map[string]string {
-	as := maps.Clone(existing)
-	if as == nil {
-		as = map[string]string{}
-	}
-	if a.ConfigHash != "" {
-		as[manifests.AnnotationConfigHash] = a.ConfigHash
-	}
-	if a.RestartToken != "" {
-		as[manifests.AnnotationRestartToken] = a.RestartToken
-	}
-	return as
 }
 
 // Status sets the fields of the composite resource's status that the function
@@ -128,18 +130,43 @@ func Conditions(rsp *fnv1.RunFunctionResponse, was map[string]observe.Condition,
 	}
 }
 
-// Restart tells as an event why the pod is about to be replaced.
-func Restart(rsp *fnv1.RunFunctionResponse, observed *rollout.Annotations, d rollout.Decision) {
-	if d.Action == rollout.Advance && observed != nil && observed.ConfigHash != d.Annotations.ConfigHash {
-		response.Normalf(rsp, "The server restarts: what it has read at its start has changed (configuration %s, in place of %s)",
-			observe.ShortHash(d.Annotations.ConfigHash), observe.ShortHash(observed.ConfigHash)).TargetComposite().WithReason("ConfigHashChanged")
+// Restart tells as an event why the pod is about to be replaced, once for each hash.
+func Restart(rsp *fnv1.RunFunctionResponse, o *Objects) {
+	d, ss := o.Decision, o.Have.StatefulSet
+	if d.Action != rollout.Advance || ss == nil || ss.Replicas == 0 || ss.Annotations.ConfigHash == d.Annotations.ConfigHash || o.XR.Status.ConfigHash == d.Annotations.ConfigHash {
+		return
 	}
+	response.Normalf(rsp, "The server restarts: what it has read at its start has changed (configuration %s, in place of %s)",
+		observe.ShortHash(d.Annotations.ConfigHash), observe.ShortHash(ss.Annotations.ConfigHash)).TargetComposite().WithReason("ConfigHashChanged")
 }
 
-// Fatal answers that there is nothing that can be composed. The condition comes
-// first: what comes after a fatal result is not looked at.
-func Fatal(rsp *fnv1.RunFunctionResponse, err error) {
-	set(rsp, observe.Invalid(err.Error()))
+// Reasons of a Failure.
+const (
+	ReasonInvalidSpec   = "InvalidSpec"
+	ReasonInvalidInput  = "InvalidInput"
+	ReasonNameTaken     = "NameTaken"
+	ReasonInternalError = "InternalError"
+)
+
+// A Failure is why nothing can be composed.
+type Failure struct {
+	Reason string
+	Err    error
+}
+
+func (f Failure) Error() string { return f.Err.Error() }
+
+// Fatal answers that there is nothing that can be composed. The conditions come
+// first: what comes after a fatal result is not looked at. Beside why it failed they
+// are those that only tell what is observed, which stays true. Crossplane takes
+// all others back.
+func Fatal(rsp *fnv1.RunFunctionResponse, err error, observed ...observe.Condition) {
+	f := Failure{Reason: ReasonInternalError}
+	errors.As(err, &f)
+	rsp.Conditions = nil
+	for _, c := range append(observed, observe.Failed(f.Reason, err.Error())) {
+		set(rsp, c)
+	}
 	response.Fatal(rsp, err)
 }
 

@@ -1,48 +1,95 @@
-// Package credentials makes the Secrets that a DittoServer names none for.
+// Package credentials generates the Secrets that a DittoServer names none for.
 package credentials
 
 import (
 	"crypto/rand"
+	"fmt"
 
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/dittofs/function-dittoserver/internal/manifests"
+	"github.com/dittofs/function-dittoserver/internal/observe"
 	"github.com/dittofs/function-dittoserver/internal/podinputs"
 )
 
 // Compose returns the managed Secrets that are to exist, by the name of the
-// composed resource, and the names of those whose value is made now.
+// composed resource, and what it means of those that do not exist.
 //
-// A value is made once. From then on it is carried over from what exists: from
+// A value is generated once. From then on it is carried over from what exists: from
 // the composed resource, or from the Secret as Crossplane has just looked it up.
-// As long as that has not happened nothing is made. A Secret of the name that
-// does not belong to the composite resource is used as it is, and left alone. One
-// that was made stays when it is no longer needed: it would be made anew, and so
-// not be what the server knows, if the user came back to it.
-func Compose(managed []manifests.ManagedSecret, composed map[string]*podinputs.Secret, lookedUp podinputs.Secrets, owner string) (secrets map[string]runtime.Object, made []string) {
-	secrets = map[string]runtime.Object{}
-	for _, m := range managed {
-		s, exists := composed[m.Resource]
-		if !exists && !m.Needed {
-			continue
-		}
+// As long as that has not happened nothing is generated. A Secret of the name that
+// is somebody else's is used as it is, and left alone. One that was generated stays
+// when it is no longer needed: it would be another one, and so not be what the
+// server knows, if the user came back to it.
+func Compose(xr *observe.Composite, have *observe.Composed, around *observe.Surroundings, sources podinputs.Sources) (secrets map[string]runtime.Object, absent map[podinputs.Ref]podinputs.Absent) {
+	secrets, absent = map[string]runtime.Object{}, map[podinputs.Ref]podinputs.Absent{}
+	for _, m := range manifests.ManagedSecrets(xr.DittoServer) {
+		ref := podinputs.Secret(m.Name)
+		s, exists := have.Secrets[m.Resource]
 		if !exists {
-			found, known := lookedUp[m.Name]
-			if !known || found != nil && (found.Controller == "" || found.Controller != owner) {
+			found, known := sources[ref]
+			if !known || !m.Needed {
 				continue
+			}
+			if found != nil {
+				switch around.HolderOf(found.Object) {
+				case observe.Leaving:
+					// Another one takes its place once it is gone.
+					absent[ref] = podinputs.Absent{Creating: true}
+					continue
+				case observe.Ours:
+				case observe.Others, observe.Nobody, observe.Unasked:
+					continue
+				}
 			}
 			s = found
 		}
 
 		value, _, err := s.Value(m.Key)
-		if !m.Needed && (err != nil || len(value) == 0) {
+		lost := err != nil || len(value) == 0
+		if lost && !m.Needed {
 			continue
 		}
-		if err != nil || len(value) == 0 {
+		if lost && m.InDatabase {
+			pending, why := known(xr, have, around)
+			if pending || why != "" {
+				absent[ref] = podinputs.Absent{Creating: pending, Text: why}
+				if exists { // To leave it out would delete it.
+					secrets[m.Resource] = m.Secret(nil)
+				}
+				continue
+			}
+		}
+		if lost {
 			value = []byte(rand.Text() + rand.Text())
-			made = append(made, m.Name)
+			absent[ref] = podinputs.Absent{Creating: true}
 		}
 		secrets[m.Resource] = m.Secret(value)
 	}
-	return secrets, made
+	return secrets, absent
+}
+
+// known says why there may be a database that knows the value already, so that no
+// other may be generated, and whether that is still to be found out.
+func known(xr *observe.Composite, have *observe.Composed, around *observe.Surroundings) (pending bool, why string) {
+	const another = "or name a Secret with the password in spec.identity.admin.passwordSecretRef"
+	if have.StatefulSet != nil {
+		return false, "the server's database knows the password that was in it, and no other is generated. Bring the Secret back, " + another
+	}
+	template := manifests.DatabaseClaim(xr.DittoServer)
+	if template == "" {
+		return false, ""
+	}
+	switch c := around.Claim(template); {
+	case c.Known && !c.MayRead:
+		return false, "it does not exist, and whether there is a database already that knows another password cannot be looked up. " +
+			"Apply the function's example/rbac.yaml, which lets Crossplane read PersistentVolumeClaims, " + another
+	case !c.Known:
+		return true, ""
+	case c.Object != nil:
+		name := manifests.ClaimName(xr.GetName(), template)
+		return false, fmt.Sprintf("PersistentVolumeClaim %q has the database of an earlier server of the name, which knows the password that was in this Secret, and no other is generated. "+
+			"Bring the Secret back, %s. If the password is lost, delete the claim, and with it all that is in the database", name, another)
+	}
+	return false, ""
 }

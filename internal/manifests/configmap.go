@@ -1,6 +1,10 @@
 package manifests
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -8,17 +12,46 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
-// configMap holds config.yaml. It keeps one name through all changes: a name
-// made of the content would be garbage collected while the old pod still needs
-// it.
-func configMap(ds *v1alpha1.DittoServer) (*corev1.ConfigMap, error) {
-	cfg, err := config(&ds.Spec).Render()
-	if err != nil {
-		return nil, err
-	}
+// ConfigMaps are named by their content, so that a pod template and the
+// configuration that it names never change independently of each other. A pod
+// that restarts by itself finds the configuration that it had.
+const (
+	configPrefix   = "config-"
+	configIDLength = 10
+)
+
+// legacyConfigResource is the composed resource of the one ConfigMap that a server
+// had before they were named by their content.
+const legacyConfigResource = "config"
+
+// configID is what a ConfigMap is named by.
+func configID(config string) string {
+	digest := sha256.Sum256([]byte(config))
+	return hex.EncodeToString(digest[:])[:configIDLength]
+}
+
+// ConfigMapName is the name of the ConfigMap of a server that holds a config.yaml.
+func ConfigMapName(server, config string) string {
+	return server + "-" + configPrefix + configID(config)
+}
+
+// ConfigMapResource is the name of the composed resource that it is.
+func ConfigMapResource(config string) string { return configPrefix + configID(config) }
+
+// IsConfigMapResource says whether a composed resource is one of the server's
+// ConfigMaps.
+func IsConfigMapResource(resource string) bool {
+	return resource == legacyConfigResource || strings.HasPrefix(resource, configPrefix)
+}
+
+// ConfigMap holds a config.yaml. It is immutable: another one has another name.
+func ConfigMap(ds *v1alpha1.DittoServer, config string) *corev1.ConfigMap {
+	m := meta(ds, "")
+	m.Name = ConfigMapName(ds.GetName(), config)
 	return &corev1.ConfigMap{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
-		ObjectMeta: meta(ds, "-config"),
-		Data:       map[string]string{dittofs.ConfigFile: string(cfg)},
-	}, nil
+		ObjectMeta: m,
+		Immutable:  new(true),
+		Data:       map[string]string{dittofs.ConfigFile: config},
+	}
 }

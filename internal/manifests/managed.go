@@ -21,6 +21,10 @@ type ManagedSecret struct {
 	// Name of the Secret, and the Key whose value is secret.
 	Name, Key string
 
+	// InDatabase is set if the server keeps the value in its database: a new value
+	// is of no use to a database that there is.
+	InDatabase bool
+
 	meta metav1.ObjectMeta
 
 	// extra is what the Secret holds beside.
@@ -34,18 +38,21 @@ func ManagedSecrets(ds *v1alpha1.DittoServer) []ManagedSecret {
 		{Resource: JWTSecretResource, Needed: ds.Spec.Identity.JWT.SecretRef == nil, Name: jwt.Name, Key: jwt.Key, meta: meta(ds, jwtSuffix)},
 		{
 			Resource: AdminSecretResource, Needed: ds.Spec.Identity.Admin.PasswordSecretRef == nil, Name: admin.Name, Key: admin.Key, meta: meta(ds, adminSuffix),
-			extra: map[string][]byte{"username": []byte(ds.Spec.Identity.Admin.Username)},
+			InDatabase: true, extra: map[string][]byte{"username": []byte(ds.Spec.Identity.Admin.Username)},
 		},
 	}
 }
 
-// Secret with the given value.
+// Secret with the given value, if there is one.
 func (m *ManagedSecret) Secret(value []byte) *corev1.Secret {
 	s := &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: m.meta,
 		Type:       corev1.SecretTypeOpaque,
-		Data:       map[string][]byte{m.Key: value},
+		Data:       map[string][]byte{},
+	}
+	if len(value) > 0 {
+		s.Data[m.Key] = value
 	}
 	maps.Copy(s.Data, m.extra)
 	return s

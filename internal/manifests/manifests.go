@@ -11,13 +11,12 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
-	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
 // Names of the composed resources. Crossplane knows a composed resource by its
-// name: renaming one deletes the object and creates another.
+// name: renaming one deletes the object and creates another. Those of ConfigMaps
+// are made of their content (ConfigMapResource).
 const (
-	ConfigMapResource       = "config"
 	StatefulSetResource     = "statefulset"
 	HeadlessServiceResource = "headless-service"
 	APIServiceResource      = "api-service"
@@ -41,8 +40,25 @@ const (
 	AnnotationRestartToken = "dittofs.io/restart-token"
 )
 
+// AnnotationConfig of the StatefulSet is the config.yaml that its template names.
+// With it a ConfigMap that somebody has deleted can be written again.
+const AnnotationConfig = "dittofs.io/config"
+
+// Labels of every object.
+const (
+	labelName = "app.kubernetes.io/name"
+
+	// LabelServer has the name of the DittoServer. It alone makes up the selectors,
+	// and so is on the claims: tools that track by app.kubernetes.io/instance would
+	// take a claim with that label for theirs, and prune it.
+	LabelServer = "dittofs.io/server"
+)
+
 // Objects are the Kubernetes objects of one DittoServer, but for the Secrets.
 type Objects struct {
+	// Config is the config.yaml that the server is to read.
+	Config string
+
 	ConfigMap   *corev1.ConfigMap
 	StatefulSet *appsv1.StatefulSet
 
@@ -56,13 +72,13 @@ type Options struct {
 	// is no StatefulSet.
 	Existing *Immutable
 
-	// ServiceMonitor is set if the cluster knows the kind.
-	ServiceMonitor bool
+	// ServiceMonitor and Percona are set if the cluster knows the kind.
+	ServiceMonitor, Percona bool
 }
 
 // Build renders a DittoServer that has its defaults and is valid.
 func Build(ds *v1alpha1.DittoServer, o Options) (Objects, error) {
-	cm, err := configMap(ds)
+	cfg, err := config(&ds.Spec).Render()
 	if err != nil {
 		return Objects{}, errors.Wrap(err, "cannot render the server's configuration")
 	}
@@ -72,21 +88,23 @@ func Build(ds *v1alpha1.DittoServer, o Options) (Objects, error) {
 		im.keep(o.Existing)
 	}
 
-	objects := Objects{ConfigMap: cm, StatefulSet: statefulSet(ds, im), Companions: services(ds)}
+	objects := Objects{
+		Config:      string(cfg),
+		ConfigMap:   ConfigMap(ds, string(cfg)),
+		StatefulSet: statefulSet(ds, im, string(cfg)),
+		Companions:  services(ds, im.podLabels()),
+	}
 	if ds.Spec.NetworkPolicy.Enabled {
-		objects.Companions[NetworkPolicyResource] = networkPolicy(ds)
+		objects.Companions[NetworkPolicyResource] = networkPolicy(ds, im.podLabels())
 	}
 	if ds.Spec.Metrics.ServiceMonitor.Enabled && o.ServiceMonitor {
 		objects.Companions[ServiceMonitorResource] = serviceMonitor(ds)
 	}
-	if ds.Spec.Percona.Enabled {
+	if ds.Spec.Percona.Enabled && o.Percona {
 		objects.Companions[PerconaResource] = perconaCluster(ds)
 	}
 	return objects, nil
 }
-
-// Config is the config.yaml that the server is to read.
-func (o *Objects) Config() string { return o.ConfigMap.Data[dittofs.ConfigFile] }
 
 func meta(ds *v1alpha1.DittoServer, suffix string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
@@ -96,11 +114,7 @@ func meta(ds *v1alpha1.DittoServer, suffix string) metav1.ObjectMeta {
 	}
 }
 
-// labels are those of every object. They make up the selectors too, which can
-// never change, so no label may ever be added here.
+// labels are those of every object.
 func labels(ds *v1alpha1.DittoServer) map[string]string {
-	return map[string]string{
-		"app.kubernetes.io/name":     "dittofs",
-		"app.kubernetes.io/instance": ds.GetName(),
-	}
+	return map[string]string{labelName: "dittofs", LabelServer: ds.GetName()}
 }

@@ -9,27 +9,28 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 )
 
-// networkPolicy opens the ports that the Services lead to, and no others.
-func networkPolicy(ds *v1alpha1.DittoServer) *networkingv1.NetworkPolicy {
-	ports := []networkingv1.NetworkPolicyPort{policyPort(*ds.Spec.ControlPlane.Port)}
+// networkPolicy opens the ports that the Services lead to, and no others. Where the
+// pod's ports have names it goes by these, and so follows the pod that there is.
+func networkPolicy(ds *v1alpha1.DittoServer, pod map[string]string) *networkingv1.NetworkPolicy {
+	ports := []networkingv1.NetworkPolicyPort{policyPort(intstr.FromString(portAPI))}
 	for _, a := range ds.Spec.Adapters {
-		ports = append(ports, policyPort(a.Port))
+		ports = append(ports, policyPort(intstr.FromInt32(a.Port)))
 	}
 	if ds.Spec.Metrics.Enabled {
-		ports = append(ports, policyPort(*ds.Spec.Metrics.Port))
+		ports = append(ports, policyPort(intstr.FromString(portMetrics)))
 	}
 
 	return &networkingv1.NetworkPolicy{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "networking.k8s.io/v1", Kind: "NetworkPolicy"},
 		ObjectMeta: meta(ds, ""),
 		Spec: networkingv1.NetworkPolicySpec{
-			PodSelector: metav1.LabelSelector{MatchLabels: labels(ds)},
+			PodSelector: metav1.LabelSelector{MatchLabels: pod},
 			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
 			Ingress:     []networkingv1.NetworkPolicyIngressRule{{Ports: ports, From: ds.Spec.NetworkPolicy.From}},
 		},
 	}
 }
 
-func policyPort(port int32) networkingv1.NetworkPolicyPort {
-	return networkingv1.NetworkPolicyPort{Protocol: new(corev1.ProtocolTCP), Port: new(intstr.FromInt32(port))}
+func policyPort(port intstr.IntOrString) networkingv1.NetworkPolicyPort {
+	return networkingv1.NetworkPolicyPort{Protocol: new(corev1.ProtocolTCP), Port: &port}
 }

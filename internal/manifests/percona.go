@@ -10,6 +10,13 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
+// The kind of Percona's operator. It is optional in a cluster.
+const (
+	PerconaAPIVersion = "pgv2.percona.com/v2"
+	PerconaKind       = "PerconaPGCluster"
+	PerconaCRD        = "perconapgclusters.pgv2.percona.com"
+)
+
 const (
 	perconaSuffix = "-postgres"
 
@@ -56,8 +63,8 @@ func perconaCluster(ds *v1alpha1.DittoServer) *unstructured.Unstructured {
 	}
 
 	u := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "pgv2.percona.com/v2",
-		"kind":       "PerconaPGCluster",
+		"apiVersion": PerconaAPIVersion,
+		"kind":       PerconaKind,
 		"spec": map[string]any{
 			"crVersion":       "2.8.0",
 			"postgresVersion": int64(16),

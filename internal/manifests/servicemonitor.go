@@ -13,6 +13,7 @@ import (
 const (
 	ServiceMonitorAPIVersion = "monitoring.coreos.com/v1"
 	ServiceMonitorKind       = "ServiceMonitor"
+	ServiceMonitorCRD        = "servicemonitors.monitoring.coreos.com"
 )
 
 // serviceMonitor tells the Prometheus operator to scrape the Service of the

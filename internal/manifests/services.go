@@ -2,7 +2,6 @@ package manifests
 
 import (
 	"maps"
-	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,54 +20,55 @@ const (
 // metricsLabel tells the Service of the metrics from the server's others.
 const metricsLabel = "dittofs.io/metrics-service"
 
-// services are all Services of a server, by the name of the composed resource.
-func services(ds *v1alpha1.DittoServer) map[string]runtime.Object {
+// services are all Services of a server, by the name of the composed resource. They
+// lead to the pod with the labels.
+func services(ds *v1alpha1.DittoServer, pod map[string]string) map[string]runtime.Object {
 	ss := map[string]runtime.Object{
-		HeadlessServiceResource: headlessService(ds),
-		APIServiceResource:      apiService(ds),
+		HeadlessServiceResource: headlessService(ds, pod),
+		APIServiceResource:      apiService(ds, pod),
 	}
 	if *ds.Spec.AdapterServices.Enabled {
 		for _, a := range ds.Spec.Adapters {
-			ss[map[string]string{v1alpha1.AdapterNFS: NFSServiceResource, v1alpha1.AdapterSMB: SMBServiceResource}[a.Type]] = adapterService(ds, a)
+			ss[map[string]string{v1alpha1.AdapterNFS: NFSServiceResource, v1alpha1.AdapterSMB: SMBServiceResource}[a.Type]] = adapterService(ds, pod, a)
 		}
 	}
 	if ds.Spec.Metrics.Enabled {
-		ss[MetricsServiceResource] = metricsService(ds)
+		ss[MetricsServiceResource] = metricsService(ds, pod)
 	}
 	return ss
 }
 
 // headlessService gives the pod its DNS name.
-func headlessService(ds *v1alpha1.DittoServer) *corev1.Service {
-	s := service(ds, "-headless", corev1.ServiceTypeClusterIP, servicePort(portAPI, *ds.Spec.ControlPlane.Port, intstr.FromString(portAPI)))
+func headlessService(ds *v1alpha1.DittoServer, pod map[string]string) *corev1.Service {
+	s := service(ds, pod, "-headless", corev1.ServiceTypeClusterIP, servicePort(portAPI, *ds.Spec.ControlPlane.Port, intstr.FromString(portAPI)))
 	s.Spec.ClusterIP = corev1.ClusterIPNone
 	return s
 }
 
 // apiService is how clients reach the REST API.
-func apiService(ds *v1alpha1.DittoServer) *corev1.Service {
-	s := service(ds, "-api", ds.Spec.Service.Type, servicePort(portAPI, *ds.Spec.ControlPlane.Port, intstr.FromString(portAPI)))
+func apiService(ds *v1alpha1.DittoServer, pod map[string]string) *corev1.Service {
+	s := service(ds, pod, "-api", ds.Spec.Service.Type, servicePort(portAPI, *ds.Spec.ControlPlane.Port, intstr.FromString(portAPI)))
 	s.Annotations = ds.Spec.Service.Annotations
 	return s
 }
 
 // adapterService is how clients reach a file protocol. It points at a number, not
 // at a port of the pod: see containerPorts.
-func adapterService(ds *v1alpha1.DittoServer, a v1alpha1.AdapterSpec) *corev1.Service {
-	s := service(ds, "-"+a.Type, ds.Spec.AdapterServices.Type, servicePort(a.Type, a.Port, intstr.FromInt32(a.Port)))
+func adapterService(ds *v1alpha1.DittoServer, pod map[string]string, a v1alpha1.AdapterSpec) *corev1.Service {
+	s := service(ds, pod, "-"+a.Type, ds.Spec.AdapterServices.Type, servicePort(a.Type, a.Port, intstr.FromInt32(a.Port)))
 	s.Annotations = ds.Spec.AdapterServices.Annotations
 	return s
 }
 
 // metricsService is where Prometheus finds the metrics, by the annotations or by
 // the ServiceMonitor.
-func metricsService(ds *v1alpha1.DittoServer) *corev1.Service {
+func metricsService(ds *v1alpha1.DittoServer, pod map[string]string) *corev1.Service {
 	m := ds.Spec.Metrics
-	s := service(ds, "-metrics", corev1.ServiceTypeClusterIP, servicePort(portMetrics, *m.Port, intstr.FromString(portMetrics)))
+	s := service(ds, pod, "-metrics", corev1.ServiceTypeClusterIP, servicePort(portMetrics, *m.Port, intstr.FromString(portMetrics)))
 	s.Labels = metricsLabels(ds)
 	s.Annotations = map[string]string{
+		// No prometheus.io/port: the endpoints have it, and follow the pod.
 		"prometheus.io/scrape": "true",
-		"prometheus.io/port":   strconv.Itoa(int(*m.Port)),
 		"prometheus.io/path":   m.Path,
 	}
 	return s
@@ -80,11 +80,11 @@ func metricsLabels(ds *v1alpha1.DittoServer) map[string]string {
 	return l
 }
 
-func service(ds *v1alpha1.DittoServer, suffix string, t corev1.ServiceType, port corev1.ServicePort) *corev1.Service {
+func service(ds *v1alpha1.DittoServer, pod map[string]string, suffix string, t corev1.ServiceType, port corev1.ServicePort) *corev1.Service {
 	return &corev1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
 		ObjectMeta: meta(ds, suffix),
-		Spec:       corev1.ServiceSpec{Type: t, Selector: labels(ds), Ports: []corev1.ServicePort{port}},
+		Spec:       corev1.ServiceSpec{Type: t, Selector: pod, Ports: []corev1.ServicePort{port}},
 	}
 }
 

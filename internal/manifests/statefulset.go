@@ -17,20 +17,17 @@ import (
 // ContainerName is the name of the server's container.
 const ContainerName = "dittofs"
 
-const (
-	// preStop keeps the server serving until the Services have stopped sending
-	// clients to it.
-	preStop = 5 * time.Second
+// graceMargin is what the kubelet needs beside the server's own shutdown.
+const graceMargin = 5 * time.Second
 
-	// graceMargin is what the kubelet needs beside the server's own shutdown.
-	graceMargin = 5 * time.Second
-)
-
-// statefulSet runs the server. It carries no hash yet: that takes the Secrets.
-func statefulSet(ds *v1alpha1.DittoServer, im Immutable) *appsv1.StatefulSet {
+// statefulSet runs the server with a config.yaml. It carries no hash yet: that
+// takes the Secrets.
+func statefulSet(ds *v1alpha1.DittoServer, im Immutable, config string) *appsv1.StatefulSet {
+	m := meta(ds, "")
+	m.Annotations = map[string]string{AnnotationConfig: config}
 	return &appsv1.StatefulSet{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "StatefulSet"},
-		ObjectMeta: meta(ds, ""),
+		ObjectMeta: m,
 		Spec: appsv1.StatefulSetSpec{
 			Replicas: ds.Spec.Replicas,
 
@@ -45,16 +42,16 @@ func statefulSet(ds *v1alpha1.DittoServer, im Immutable) *appsv1.StatefulSet {
 				WhenScaled:  appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
 			},
 
-			Template: podTemplate(ds, im),
+			Template: podTemplate(ds, im, config),
 		},
 	}
 }
 
-func podTemplate(ds *v1alpha1.DittoServer, im Immutable) corev1.PodTemplateSpec {
+func podTemplate(ds *v1alpha1.DittoServer, im Immutable, config string) corev1.PodTemplateSpec {
 	t := corev1.PodTemplateSpec{
 		Spec: corev1.PodSpec{
 			Containers:                    []corev1.Container{container(ds)},
-			Volumes:                       volumes(ds),
+			Volumes:                       volumes(ds, config),
 			SecurityContext:               podSecurityContext(ds.Spec.PodSecurityContext),
 			TerminationGracePeriodSeconds: new(gracePeriod(&ds.Spec)),
 			ImagePullSecrets:              ds.Spec.ImagePullSecrets,
@@ -77,9 +74,7 @@ func podTemplate(ds *v1alpha1.DittoServer, im Immutable) corev1.PodTemplateSpec 
 	t.Labels = labels(ds)
 	maps.Copy(t.Labels, ds.Spec.PodLabels)
 	// A StatefulSet that was not made by this function may select other labels.
-	if im.Selector != nil {
-		maps.Copy(t.Labels, im.Selector.MatchLabels)
-	}
+	maps.Copy(t.Labels, im.podLabels())
 
 	c := &t.Spec.Containers[0]
 	c.VolumeMounts = append(c.VolumeMounts, claimMounts(im)...)
@@ -102,12 +97,12 @@ func container(ds *v1alpha1.DittoServer) corev1.Container {
 		Ports:           containerPorts(&ds.Spec),
 		SecurityContext: securityContext(ds.Spec.SecurityContext),
 		VolumeMounts: []corev1.VolumeMount{
-			{Name: "config", MountPath: dittofs.ConfigDir, ReadOnly: true},
+			{Name: ConfigVolume, MountPath: dittofs.ConfigDir, ReadOnly: true},
 			{Name: "tmp", MountPath: dittofs.TempDir},
 		},
-		Lifecycle: &corev1.Lifecycle{
-			PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: int64(preStop.Seconds())}},
-		},
+
+		// No preStop: with one replica there is no other to send clients to, and the
+		// old credentials would be good for as long.
 
 		// Opening a large metadata store takes long: the server has 150 seconds
 		// before liveness is looked at.
@@ -153,12 +148,15 @@ func containerPorts(spec *v1alpha1.DittoServerSpec) []corev1.ContainerPort {
 	return ports
 }
 
-func volumes(ds *v1alpha1.DittoServer) []corev1.Volume {
+// ConfigVolume is the pod's volume with the configuration.
+const ConfigVolume = "config"
+
+func volumes(ds *v1alpha1.DittoServer, config string) []corev1.Volume {
 	vs := []corev1.Volume{
 		{
-			Name: "config",
+			Name: ConfigVolume,
 			VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
-				LocalObjectReference: corev1.LocalObjectReference{Name: ds.GetName() + "-config"},
+				LocalObjectReference: corev1.LocalObjectReference{Name: ConfigMapName(ds.GetName(), config)},
 				Items:                []corev1.KeyToPath{{Key: dittofs.ConfigFile, Path: dittofs.ConfigFile}},
 				DefaultMode:          new(corev1.ConfigMapVolumeSourceDefaultMode),
 			}},
@@ -180,5 +178,5 @@ func gracePeriod(spec *v1alpha1.DittoServerSpec) int64 {
 		return *g
 	}
 	timeout, _ := time.ParseDuration(spec.ShutdownTimeout) // Validated: it parses.
-	return int64(math.Ceil((preStop + dittofs.ShutdownBudget(timeout) + graceMargin).Seconds()))
+	return int64(math.Ceil((dittofs.ShutdownBudget(timeout) + graceMargin).Seconds()))
 }

@@ -48,7 +48,7 @@ func Wanted(ds *v1alpha1.DittoServer) Immutable {
 	im := Immutable{
 		ServiceName:         ds.GetName() + "-headless",
 		PodManagementPolicy: appsv1.ParallelPodManagement,
-		Selector:            &metav1.LabelSelector{MatchLabels: labels(ds)},
+		Selector:            &metav1.LabelSelector{MatchLabels: map[string]string{LabelServer: ds.GetName()}},
 	}
 	for _, c := range claims {
 		if size := c.size(&ds.Spec.Storage); size != "" {
@@ -57,6 +57,10 @@ func Wanted(ds *v1alpha1.DittoServer) Immutable {
 	}
 	return im
 }
+
+// podLabels are those that the StatefulSet finds its pod by, and so do the Services:
+// they follow the pod that there is.
+func (im *Immutable) podLabels() map[string]string { return im.Selector.MatchLabels }
 
 // keep what a StatefulSet has. It always has a selector, and a Service only if it
 // was made with one.
@@ -83,11 +87,23 @@ func claimTemplate(name, size string, class *string) corev1.PersistentVolumeClai
 	}
 }
 
-// StorageDrift says, a line each, where the volumes that a DittoServer asks for
-// are not those that its StatefulSet has.
-func StorageDrift(ds *v1alpha1.DittoServer, existing *Immutable) []string {
+// A Drift is where a volume that a DittoServer asks for is not what its StatefulSet
+// has.
+type Drift struct {
+	// Text says what differs.
+	Text string
+
+	// Claim is the claim template, if only the Size differs. The claim itself may
+	// have that size by now.
+	Claim string
+	Size  *resource.Quantity
+}
+
+// StorageDrift returns all drifts of a DittoServer.
+func StorageDrift(ds *v1alpha1.DittoServer, existing *Immutable) []Drift {
 	wanted := Wanted(ds)
-	drift := []string{}
+	drift := []Drift{}
+	add := func(format string, args ...any) { drift = append(drift, Drift{Text: fmt.Sprintf(format, args...)}) }
 
 	for _, c := range claims {
 		w, h := claimNamed(wanted, c.name), claimNamed(*existing, c.name)
@@ -95,21 +111,42 @@ func StorageDrift(ds *v1alpha1.DittoServer, existing *Immutable) []string {
 		switch {
 		case w == nil && h == nil:
 		case h == nil:
-			drift = append(drift, fmt.Sprintf("%s: the StatefulSet has no such volume (%s)", path, c.size(&ds.Spec.Storage)))
+			add("%s: the StatefulSet has no such volume (%s)", path, c.size(&ds.Spec.Storage))
 		case w == nil:
-			drift = append(drift, fmt.Sprintf("%s: not set, but the StatefulSet has that volume (%s), which stays mounted", path, storageOf(h)))
+			add("%s: not set, but the StatefulSet has that volume (%s), which stays mounted", path, storageOf(h))
 		case storageOf(w).Cmp(*storageOf(h)) != 0:
-			drift = append(drift, fmt.Sprintf("%s: the volume was created with another size (%s, not %s)", path, storageOf(h), c.size(&ds.Spec.Storage)))
+			drift = append(drift, Drift{
+				Text:  fmt.Sprintf("%s: the volume was created with another size (%s, not %s)", path, storageOf(h), c.size(&ds.Spec.Storage)),
+				Claim: c.name, Size: storageOf(w),
+			})
 		}
 	}
 
 	if class := ds.Spec.Storage.StorageClassName; len(existing.VolumeClaimTemplates) > 0 {
 		if had := existing.VolumeClaimTemplates[0].Spec.StorageClassName; className(class) != className(had) {
-			drift = append(drift, fmt.Sprintf("spec.storage.storageClassName: the volumes were created with another class (%s, not %s)", className(had), className(class)))
+			add("spec.storage.storageClassName: the volumes were created with another class (%s, not %s)", className(had), className(class))
 		}
 	}
 
 	return drift
+}
+
+// ClaimName is the name of the PersistentVolumeClaim that a StatefulSet's claim
+// template becomes for its one pod.
+func ClaimName(server, template string) string { return template + "-" + server + "-0" }
+
+// DatabaseClaim is the claim template of the volume that the SQLite database is on,
+// or nothing if the database is no SQLite.
+func DatabaseClaim(ds *v1alpha1.DittoServer) string {
+	if ds.Spec.Database.Type != v1alpha1.DatabaseSQLite {
+		return ""
+	}
+	for _, c := range claims {
+		if strings.HasPrefix(ds.Spec.Database.SQLite.Path, c.dir+"/") {
+			return c.name
+		}
+	}
+	return ""
 }
 
 func className(class *string) string {
@@ -149,7 +186,7 @@ func claimMounts(im Immutable) []corev1.VolumeMount {
 func StorageWayOut(name string) string {
 	return strings.Join([]string{
 		"Kubernetes cannot change a StatefulSet's volume claims. Everything else keeps being applied.",
-		"Set the field back, or resize the PVCs by hand, then run",
+		"Set the field back, or resize the PersistentVolumeClaims by hand, which is enough for a size. For a volume that is to be added or left out, run",
 		fmt.Sprintf("kubectl delete statefulset %s --cascade=orphan: it is created again with the new claims and takes over the pod, which restarts at most once.", name),
 	}, " ")
 }

@@ -17,43 +17,53 @@ type Composite struct {
 
 	// Conditions that it has, by type.
 	Conditions map[string]Condition
+}
 
-	// UserSpec is its spec without what Crossplane writes there.
-	UserSpec map[string]any
+// IdentityOf returns what tells a composite resource from others.
+func IdentityOf(xr *structpb.Struct) Identity {
+	meta := xr.GetFields()["metadata"].GetStructValue().GetFields()
+	return Identity{Name: meta["name"].GetStringValue(), Namespace: meta["namespace"].GetStringValue(), UID: meta["uid"].GetStringValue()}
 }
 
 // NewComposite reads a composite resource. Fields that the function does not know
 // are passed over: a newer XRD may have them.
 func NewComposite(xr *structpb.Struct) (*Composite, field.ErrorList) {
 	meta := xr.GetFields()["metadata"].GetStructValue().GetFields()
-	c := &Composite{DittoServer: &v1alpha1.DittoServer{}, Conditions: map[string]Condition{}, UserSpec: map[string]any{}}
+	status := xr.GetFields()["status"].GetStructValue().GetFields()
+	id := IdentityOf(xr)
+	c := &Composite{DittoServer: &v1alpha1.DittoServer{}, Conditions: ConditionsOf(xr)}
 
-	c.Name = meta["name"].GetStringValue()
-	c.Namespace = meta["namespace"].GetStringValue()
-	c.UID = types.UID(meta["uid"].GetStringValue())
+	c.Name, c.Namespace, c.UID = id.Name, id.Namespace, types.UID(id.UID)
 	c.Generation = int64(meta["generation"].GetNumberValue())
+	c.Status.ConfigHash = status["configHash"].GetStringValue()
 
-	for _, v := range xr.GetFields()["status"].GetStructValue().GetFields()["conditions"].GetListValue().GetValues() {
-		f := v.GetStructValue().GetFields()
-		oc := Condition{
-			Type:    f["type"].GetStringValue(),
-			Status:  Status(f["status"].GetStringValue()),
-			Reason:  f["reason"].GetStringValue(),
-			Message: f["message"].GetStringValue(),
-		}
-		c.Conditions[oc.Type] = oc
-	}
-
+	user := map[string]any{}
 	for k, v := range xr.GetFields()["spec"].GetStructValue().GetFields() {
 		if k != "crossplane" {
-			c.UserSpec[k] = v.AsInterface()
+			user[k] = v.AsInterface()
 		}
 	}
-	spec, errs := decode.Lenient[v1alpha1.DittoServerSpec](field.NewPath("spec"), c.UserSpec)
+	spec, errs := decode.Lenient[v1alpha1.DittoServerSpec](field.NewPath("spec"), user)
 	if len(errs) > 0 {
 		return nil, errs
 	}
 	c.Spec = *spec
 
 	return c, nil
+}
+
+// ConditionsOf returns the conditions of a composite resource, by type.
+func ConditionsOf(xr *structpb.Struct) map[string]Condition {
+	cs := map[string]Condition{}
+	for _, v := range xr.GetFields()["status"].GetStructValue().GetFields()["conditions"].GetListValue().GetValues() {
+		f := v.GetStructValue().GetFields()
+		c := Condition{
+			Type:    f["type"].GetStringValue(),
+			Status:  Status(f["status"].GetStringValue()),
+			Reason:  f["reason"].GetStringValue(),
+			Message: f["message"].GetStringValue(),
+		}
+		cs[c.Type] = c
+	}
+	return cs
 }

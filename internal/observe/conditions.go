@@ -28,10 +28,27 @@ const (
 	TypeStorageInSync   = "StorageInSync"
 	TypeRestartPending  = "RestartPending"
 
-	// TypeDatabaseReady is set only where the function composes the database, and
-	// TypeServiceMonitorReady only where the user asks for a ServiceMonitor.
+	// TypeDatabaseReady is set where the function composes the database,
+	// TypeServiceMonitorReady where the user asks for a ServiceMonitor, and
+	// TypeNamesAvailable where a name is taken. One that was set is set once more,
+	// to True, when there is no use for it any longer: it would stay as it is.
 	TypeDatabaseReady       = "DatabaseReady"
 	TypeServiceMonitorReady = "ServiceMonitorReady"
+	TypeNamesAvailable      = "NamesAvailable"
+)
+
+// typeSynced is Crossplane's own condition.
+const typeSynced = "Synced"
+
+// Reasons of conditions that are not those of a decision.
+const (
+	reasonCreating    = "Creating"
+	reasonKindMissing = "KindMissing"
+	reasonTaken       = "Taken"
+	reasonRestarting  = "Restarting"
+	reasonRefused     = "Refused"
+	reasonUpToDate    = "UpToDate"
+	reasonNotUsed     = "NotUsed"
 )
 
 // A Condition of the composite resource. Messages have neither times nor
@@ -46,171 +63,286 @@ type Condition struct {
 // NeedsAttention says whether somebody has to do something.
 func (c *Condition) NeedsAttention() bool {
 	switch c.Type {
-	case TypeSecretsResolved, TypeStorageInSync:
+	case TypeSecretsResolved:
 		return c.Status == False && c.Reason != reasonCreating
-	case TypeServiceMonitorReady:
+	case TypeStorageInSync, TypeServiceMonitorReady:
 		return c.Status == False
+	case TypeDatabaseReady:
+		return c.Status == False && c.Reason == reasonKindMissing
+	case TypeNamesAvailable:
+		return c.Status == False && c.Reason == reasonTaken
 	case TypeRestartPending:
-		return c.Status == True && c.Reason == string(rollout.ManualPolicy)
+		return c.Status == True && (c.Reason == string(rollout.ManualPolicy) || c.Reason == reasonRefused)
 	}
 	return false
 }
 
-// reasonCreating is given while something is being created for the first time.
-const reasonCreating = "Creating"
+// A View is what the conditions are made of.
+type View struct {
+	XR       *Composite
+	Have     *Composed
+	Want     *manifests.Objects
+	Secrets  *podinputs.Resolution
+	Gone     []podinputs.Problem
+	Kinds    Kinds
+	Names    []Name
+	Drift    []string
+	Decision rollout.Decision
+}
 
 // Conditions of a server that could be rendered, in a fixed order.
-func Conditions(xr *Composite, have *Composed, want *manifests.Objects, secrets *podinputs.Resolution, k Kind, d rollout.Decision) []Condition {
+func Conditions(v *View) []Condition {
 	cs := []Condition{
-		configReady(have, want),
-		secretsResolved(secrets, d),
-		available(have.StatefulSet, xr),
-		progressing(have.StatefulSet, want, d),
-		storageInSync(have.StatefulSet, xr),
-		restartPending(have.StatefulSet, d),
+		v.configReady(),
+		v.secretsResolved(),
+		Available(v.Have.StatefulSet, v.XR.Spec.Replicas),
+		v.progressing(),
+		v.storageInSync(),
+		v.restartPending(),
 	}
-	if xr.Spec.Percona.Enabled {
-		cs = append(cs, databaseReady(xr, have))
-	}
-	if xr.Spec.Metrics.ServiceMonitor.Enabled {
-		cs = append(cs, serviceMonitorReady(k))
+	for _, c := range []Condition{v.databaseReady(), v.serviceMonitorReady(), v.namesAvailable()} {
+		if _, was := v.XR.Conditions[c.Type]; was || c.Reason != reasonNotUsed {
+			cs = append(cs, c)
+		}
 	}
 	return cs
 }
 
-func databaseReady(xr *Composite, have *Composed) Condition {
-	if have.PerconaReady {
-		return Condition{Type: TypeDatabaseReady, Status: True, Reason: "Ready"}
+func (v *View) databaseReady() Condition {
+	c := Condition{Type: TypeDatabaseReady, Status: False}
+	switch {
+	case v.Kinds.Percona == KindUnused:
+		c.Status, c.Reason = True, reasonNotUsed
+	case v.Kinds.Percona == KindPending:
+		c.Status, c.Reason, c.Message = Unknown, string(KindPending), kindPending
+	case v.Kinds.Percona == KindMissing:
+		c.Reason, c.Message = reasonKindMissing, kindMissing(manifests.PerconaKind, manifests.PerconaAPIVersion)+
+			"Install version 2 of Percona's operator for PostgreSQL, or remove spec.percona"
+	case v.Have.PerconaReady:
+		c.Status, c.Reason = True, "Ready"
+	default:
+		c.Reason = "NotReady"
+		c.Message = fmt.Sprintf("PerconaPGCluster %q is not ready. A server that does not use it yet waits for it", manifests.PerconaName(v.XR.DittoServer))
 	}
-	return Condition{
-		Type: TypeDatabaseReady, Status: False, Reason: "NotReady",
-		Message: fmt.Sprintf("PerconaPGCluster %q is not ready. A new server is created once it is", manifests.PerconaName(xr.DittoServer)),
-	}
+	return c
 }
 
-func serviceMonitorReady(k Kind) Condition {
-	c := Condition{Type: TypeServiceMonitorReady, Status: True, Reason: "Composed"}
-	switch k {
+func (v *View) serviceMonitorReady() Condition {
+	c := Condition{Type: TypeServiceMonitorReady, Status: True}
+	switch v.Kinds.ServiceMonitor {
+	case KindUnused:
+		c.Reason = reasonNotUsed
 	case KindKnown:
+		c.Reason = "Composed"
 	case KindPending:
-		c.Status, c.Reason = Unknown, "Pending"
-		c.Message = "Crossplane has not looked up yet whether the cluster knows the kind"
+		c.Status, c.Reason, c.Message = Unknown, string(KindPending), kindPending
 	case KindMissing:
-		c.Status, c.Reason = False, "KindMissing"
-		c.Message = "The cluster does not know the kind ServiceMonitor (monitoring.coreos.com/v1). Install the Prometheus operator, or set spec.metrics.serviceMonitor.enabled to false"
-	case KindUnknowable:
-		c.Status, c.Reason = False, "KindUnknowable"
-		c.Message = "This Crossplane cannot tell whether the cluster knows the kind ServiceMonitor: it takes 2.2 or later"
+		c.Status, c.Reason = False, reasonKindMissing
+		c.Message = kindMissing(manifests.ServiceMonitorKind, manifests.ServiceMonitorAPIVersion) +
+			"Install the Prometheus operator, or set spec.metrics.serviceMonitor.enabled to false"
 	}
 	return c
 }
 
-// Invalid is the condition of a composite resource or an Input that cannot be
-// rendered.
-func Invalid(message string) Condition {
-	return Condition{Type: TypeConfigReady, Status: False, Reason: "InvalidSpec", Message: message}
+const kindPending = "Crossplane has not looked up yet whether the cluster knows the kind"
+
+func kindMissing(kind, apiVersion string) string {
+	return fmt.Sprintf("The cluster does not know the kind %s (%s). ", kind, apiVersion)
 }
 
-func configReady(have *Composed, want *manifests.Objects) Condition {
+// Failed is the condition of a call that ends with a fatal result.
+func Failed(reason, message string) Condition {
+	return Condition{Type: TypeConfigReady, Status: False, Reason: reason, Message: message}
+}
+
+func (v *View) configReady() Condition {
 	c := Condition{Type: TypeConfigReady, Status: True, Reason: "Written"}
-	switch {
-	case have.Config == nil:
-		c.Status, c.Reason, c.Message = False, reasonCreating, fmt.Sprintf("ConfigMap %q is being created", want.ConfigMap.GetName())
-	case *have.Config != want.Config():
-		c.Status, c.Reason, c.Message = False, "Updating", fmt.Sprintf("ConfigMap %q is being updated", want.ConfigMap.GetName())
+	name := v.Want.ConfigMap.GetName()
+	switch cm, exists := v.Have.ConfigMaps[manifests.ConfigMapResource(v.Want.Config)]; {
+	case v.Have.HasConfig(v.Want.Config):
+	case exists && cm.Immutable:
+		c.Status, c.Reason = False, "Altered"
+		c.Message = fmt.Sprintf("ConfigMap %q is not as the function has written it, and immutable. Delete it: it is written again", name)
+	default:
+		c.Status, c.Reason, c.Message = False, reasonCreating, fmt.Sprintf("ConfigMap %q is being created", name)
 	}
 	return c
 }
 
-func secretsResolved(secrets *podinputs.Resolution, d rollout.Decision) Condition {
+func (v *View) secretsResolved() Condition {
 	c := Condition{Type: TypeSecretsResolved, Status: True, Reason: "Resolved"}
-	switch {
-	case len(secrets.Problems) > 0:
-		lines := make([]string, 0, len(secrets.Problems))
-		for _, p := range secrets.Problems {
-			lines = append(lines, p.String())
-		}
+	switch s := v.Secrets; {
+	case len(s.Problems) > 0:
 		c.Status, c.Reason = False, "Unresolved"
-		c.Message = strings.Join(lines, "; ") + ". " + consequence(d)
-	case len(secrets.Creating) > 0:
+		c.Message = list(s.Problems) + ". " + consequence(v.Decision)
+	case len(v.Gone) > 0:
+		c.Status, c.Reason = False, "GoneForRunning"
+		c.Message = list(v.Gone) + ". What the server is to read is there, but it still runs with the former, and its pod does not start again without it. " +
+			"Bring it back, or let the server restart with what waits (see RestartPending)"
+	case len(s.Creating) > 0:
 		c.Status, c.Reason = False, reasonCreating
-		c.Message = "Secrets that are being created: " + strings.Join(secrets.Creating, ", ")
-	case len(secrets.Pending) > 0:
+		c.Message = "Being created: " + refs(s.Creating)
+	case len(s.Pending) > 0:
 		c.Status, c.Reason = Unknown, "Pending"
 		c.Message = "Crossplane has not looked up all Secrets yet"
 	}
 	return c
 }
 
+func list(problems []podinputs.Problem) string {
+	lines := make([]string, 0, len(problems))
+	for _, p := range problems {
+		lines = append(lines, p.String())
+	}
+	return strings.Join(lines, "; ")
+}
+
+func refs(rs []podinputs.Ref) string {
+	names := make([]string, 0, len(rs))
+	for _, r := range rs {
+		names = append(names, fmt.Sprintf("%s %q", r.Kind, r.Name))
+	}
+	return strings.Join(names, ", ")
+}
+
 // consequence says what an unresolved Secret means for the server.
 func consequence(d rollout.Decision) string {
 	switch d.Action {
 	case rollout.Withhold:
-		return "The server is created once this is mended."
+		return "The server is created when this is right."
 	case rollout.Hold:
-		return "The running server is not restarted until this is mended. Do not change its image or resources meanwhile: that replaces the pod, and the new one needs the Secrets."
+		return "Until then the running server is left as it is, and nothing replaces its pod."
 	case rollout.Advance:
 	}
 	return "The Input says missingSecrets: Proceed, so the server is run all the same."
 }
 
-func available(ss *StatefulSet, xr *Composite) Condition {
+// Available says whether the server serves. It is about what is observed, and needs
+// no spec that is valid: the replicas are nil if they are not known.
+func Available(ss *StatefulSet, replicas *int32) Condition {
 	c := Condition{Type: TypeAvailable, Status: True, Reason: "Serving"}
 	switch {
-	case *xr.Spec.Replicas == 0:
-		c.Reason, c.Message = "Stopped", "spec.replicas is 0"
 	case ss == nil:
 		c.Status, c.Reason, c.Message = False, "NotCreated", "There is no StatefulSet yet"
+	case ss.Replicas == 0 && ss.Status.Replicas == 0 && (replicas == nil || *replicas == 0):
+		c.Reason, c.Message = "Stopped", "The server is scaled to 0"
 	case ss.Status.ReadyReplicas == 0:
 		c.Status, c.Reason, c.Message = False, "NotReady", "The pod is not ready"
 	}
 	return c
 }
 
-func progressing(ss *StatefulSet, want *manifests.Objects, d rollout.Decision) Condition {
+func (v *View) progressing() Condition {
 	c := Condition{Type: TypeProgressing, Status: False, Reason: "RolledOut"}
 	switch {
-	case d.Action == rollout.Withhold:
+	case v.Decision.Action == rollout.Withhold:
 		c.Reason, c.Message = "Waiting", "The StatefulSet is not created yet"
-	case ss == nil:
+	case v.Have.StatefulSet == nil:
 		c.Status, c.Reason, c.Message = True, reasonCreating, "The StatefulSet is being created"
-	case !statefulSetReady(ss, want, d):
+	case !statefulSetReady(v.Have.StatefulSet, v.Want, v.Decision):
 		c.Status, c.Reason = True, "RollingOut"
 		c.Message = "The pod is not yet ready with the newest configuration"
 	}
 	return c
 }
 
-func storageInSync(ss *StatefulSet, xr *Composite) Condition {
+func (v *View) storageInSync() Condition {
 	c := Condition{Type: TypeStorageInSync, Status: True, Reason: "InSync"}
-	if ss == nil {
-		return c
-	}
-	if drift := manifests.StorageDrift(xr.DittoServer, &ss.Immutable); len(drift) > 0 {
+	if len(v.Drift) > 0 {
 		c.Status, c.Reason = False, "Immutable"
-		c.Message = strings.Join(drift, "; ") + ". " + manifests.StorageWayOut(xr.GetName())
+		c.Message = strings.Join(v.Drift, "; ") + ". " + manifests.StorageWayOut(v.XR.GetName())
 	}
 	return c
 }
 
-func restartPending(ss *StatefulSet, d rollout.Decision) Condition {
-	c := Condition{Type: TypeRestartPending, Status: False, Reason: "UpToDate"}
+// restartPending says what of the server's pod is not yet as wanted, and why.
+func (v *View) restartPending() Condition {
+	c := Condition{Type: TypeRestartPending, Status: False, Reason: reasonUpToDate}
+	ss, d := v.Have.StatefulSet, v.Decision
 	if ss == nil {
 		return c
 	}
+	waits := strings.Join(d.Changes, ", ")
+	if d.Action == rollout.Advance {
+		if !v.advancing() {
+			return c
+		}
+		c.Status, c.Reason, c.Message = True, reasonRestarting, "The server's pod is being replaced"
+		if v.refused() {
+			c.Reason = reasonRefused
+			c.Message = fmt.Sprintf("The StatefulSet was sent, and is not as it was sent. What waits: %s. Crossplane's condition Synced and its events say what is in the way: "+
+				"an admission policy, or another field manager", waits)
+		}
+		return c
+	}
+
+	c.Reason = string(d.Reason)
 	switch d.Reason {
 	case rollout.ManualPolicy:
-		c.Status, c.Reason = True, string(d.Reason)
-		c.Message = fmt.Sprintf("The server runs with configuration %s, and %s waits. Give spec.rollout.restartToken a new value to restart it", ShortHash(ss.Annotations.ConfigHash), ShortHash(d.Wanted.ConfigHash))
+		c.Status = True
+		c.Message = fmt.Sprintf("Waits for a new spec.rollout.restartToken: %s", waits)
+		if ss.Status.ReadyReplicas == 0 {
+			c.Message += ". The server is not ready: if that is to mend it, it takes the token too"
+		}
 	case rollout.ConfigMapFirst:
-		c.Status, c.Reason, c.Message = True, string(d.Reason), "The server restarts as soon as its ConfigMap is written"
-		if d.Wanted == ss.Annotations {
-			c.Status, c.Message = False, "The ConfigMap is being put back as the server has read it"
+		c.Status, c.Message = True, "The server restarts as soon as its ConfigMap is written"
+		if len(d.Changes) == 0 {
+			c.Status, c.Message = False, "The ConfigMap is being written again as the server has read it"
 		}
 	case rollout.DatabasePending:
-		// Said only of a server that is not created yet.
-	case rollout.SecretsPending, rollout.SecretsMissing:
-		c.Status, c.Reason, c.Message = Unknown, string(d.Reason), "Whether the server has to restart is known when its Secrets are"
+		c.Status, c.Message = True, "The server restarts when its new database is ready"
+	case rollout.NameTaken:
+		c.Status, c.Message = True, "The server restarts when the name of its ConfigMap is free"
+	case rollout.SecretsPending, rollout.SecretsMissing, rollout.LookupsPending:
+		c.Status, c.Message = Unknown, "Whether the server has to restart is known when its Secrets are"
+	}
+	return c
+}
+
+// advancing says whether the pod is not yet of the template that is sent. It stays so
+// until the pod is ready: a condition that changes is a write.
+func (v *View) advancing() bool {
+	was := v.XR.Conditions[TypeRestartPending].Reason
+	return len(v.Decision.Changes) > 0 ||
+		(was == reasonRestarting || was == reasonRefused) && !rolledOut(v.Have.StatefulSet, *v.XR.Spec.Replicas)
+}
+
+// refused says whether a template that was sent before has not come to be. Crossplane
+// goes on after the API server has called an object invalid, and says so in Synced.
+func (v *View) refused() bool {
+	was := v.XR.Conditions[TypeRestartPending].Reason
+	return len(v.Decision.Changes) > 0 && (was == reasonRestarting || was == reasonRefused) && v.XR.Conditions[typeSynced].Status == False
+}
+
+// Refused says whether what is sent is refused, so that it has to be tried again.
+func (v *View) Refused() bool {
+	return v.Have.StatefulSet != nil && v.Decision.Action == rollout.Advance && v.refused()
+}
+
+// namesAvailable names what has a name that an object of the server is to have.
+func (v *View) namesAvailable() Condition {
+	c := Condition{Type: TypeNamesAvailable, Status: True, Reason: reasonNotUsed}
+	taken, leaving := []string{}, []string{}
+	for _, n := range v.Names {
+		switch n.Holder {
+		case Others:
+			taken = append(taken, n.String())
+		case Leaving:
+			leaving = append(leaving, n.String())
+		case Unasked, Nobody, Ours:
+		}
+	}
+	switch {
+	case len(taken) > 0:
+		c.Status, c.Reason = False, reasonTaken
+		c.Message = fmt.Sprintf("Not of this DittoServer: %s. It is left alone, and the DittoServer does without. Delete it, or give the DittoServer another name", strings.Join(taken, ", "))
+	case len(leaving) > 0:
+		c.Status, c.Reason = False, "Deleting"
+		c.Message = "Being deleted with an earlier DittoServer of the name: " + strings.Join(leaving, ", ")
+	default:
+		if _, was := v.XR.Conditions[TypeNamesAvailable]; was {
+			c.Reason = "Available"
+		}
 	}
 	return c
 }

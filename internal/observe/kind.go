@@ -1,47 +1,59 @@
 package observe
 
 import (
-	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
-	"github.com/crossplane/function-sdk-go/request"
-	"github.com/crossplane/function-sdk-go/response"
+	"strings"
 
+	"github.com/dittofs/function-dittoserver/internal/lookups"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 )
 
-// A Kind says whether the cluster knows an optional kind. To apply an object of a
-// kind that it does not know would keep all others from being applied.
+// A Kind says whether the cluster knows an optional kind. An object of a kind that
+// it does not know would keep the DittoServer from ever being reconciled again:
+// Crossplane writes down what it is about to compose, and fails to observe it.
 type Kind string
 
 const (
+	// KindUnused means that no object of the kind is wanted.
+	KindUnused Kind = ""
 	// KindPending means that Crossplane has not looked it up yet.
 	KindPending Kind = "Pending"
 	// KindKnown means that the cluster knows the kind.
 	KindKnown Kind = "Known"
 	// KindMissing means that the cluster does not.
 	KindMissing Kind = "Missing"
-	// KindUnknowable means that Crossplane is too old to look it up.
-	KindUnknowable Kind = "Unknowable"
 )
 
-// serviceMonitorSchema is the name of the required schema.
-const serviceMonitorSchema = "service-monitor"
-
-// RequireServiceMonitorKind asks Crossplane whether the cluster knows the kind.
-func RequireServiceMonitorKind(rsp *fnv1.RunFunctionResponse) {
-	response.RequireSchema(rsp, serviceMonitorSchema, manifests.ServiceMonitorAPIVersion, manifests.ServiceMonitorKind)
+// Kinds are the optional ones.
+type Kinds struct {
+	ServiceMonitor, Percona Kind
 }
 
-// ServiceMonitorKind says whether the cluster knows the kind. It does if there is
-// a ServiceMonitor already, which must stay while the answer is pending.
-func ServiceMonitorKind(req *fnv1.RunFunctionRequest, have *Composed) Kind {
-	schema, lookedUp := request.GetRequiredSchema(req, serviceMonitorSchema)
-	switch {
-	case have.Exists[manifests.ServiceMonitorResource], schema != nil:
-		return KindKnown
-	case lookedUp:
-		return KindMissing
-	case !request.HasCapability(req, fnv1.Capability_CAPABILITY_REQUIRED_SCHEMAS):
-		return KindUnknowable
+// Kinds looks up the CustomResourceDefinitions of the kinds that a DittoServer
+// wants. A kind of which there is an object already is known.
+func (s *Surroundings) Kinds(xr *Composite, have *Composed) Kinds {
+	k := Kinds{}
+	if xr.Spec.Metrics.ServiceMonitor.Enabled {
+		k.ServiceMonitor = s.kind(have, manifests.ServiceMonitorResource, manifests.ServiceMonitorCRD, manifests.ServiceMonitorAPIVersion)
 	}
-	return KindPending
+	if xr.Spec.Percona.Enabled {
+		k.Percona = s.kind(have, manifests.PerconaResource, manifests.PerconaCRD, manifests.PerconaAPIVersion)
+	}
+	return k
+}
+
+func (s *Surroundings) kind(have *Composed, resource, crd, apiVersion string) Kind {
+	if have.Exists[resource] {
+		return KindKnown
+	}
+	a := s.lookups.Get("crd/"+crd, lookups.Ref{APIVersion: "apiextensions.k8s.io/v1", Kind: "CustomResourceDefinition", Name: crd})
+	if !a.Known {
+		return KindPending
+	}
+	_, version, _ := strings.Cut(apiVersion, "/")
+	for _, v := range a.Object.GetFields()["spec"].GetStructValue().GetFields()["versions"].GetListValue().GetValues() {
+		if f := v.GetStructValue().GetFields(); f["name"].GetStringValue() == version && f["served"].GetBoolValue() {
+			return KindKnown
+		}
+	}
+	return KindMissing
 }

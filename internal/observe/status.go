@@ -7,36 +7,41 @@ import (
 )
 
 // XRStatus is the complete status that the function owns: a field that is left
-// out is removed.
-func XRStatus(xr *Composite, ss *StatefulSet, d rollout.Decision) map[string]any {
-	replicas := *xr.Spec.Replicas
+// out is removed. The pending hash is empty unless something waits for the user.
+func XRStatus(xr *Composite, ss *StatefulSet, d rollout.Decision, pendingHash string) map[string]any {
 	status := map[string]any{
 		"observedGeneration": xr.GetGeneration(),
-		"replicas":           int64(replicas),
+		"replicas":           int64(0),
 		"readyReplicas":      int64(0),
 		"availableReplicas":  int64(0),
-		"phase":              v1alpha1.PhasePending,
+		"phase":              phase(xr, ss),
 	}
 	if d.Annotations.ConfigHash != "" {
 		status["configHash"] = d.Annotations.ConfigHash
 	}
-
+	if pendingHash != "" {
+		status["pendingHash"] = pendingHash
+	}
 	if xr.Spec.Percona.Enabled {
 		status["perconaClusterName"] = manifests.PerconaName(xr.DittoServer)
 	}
-
-	ready := int32(0)
 	if ss != nil {
-		ready = ss.Status.ReadyReplicas
-		status["readyReplicas"] = int64(ready)
+		status["replicas"] = int64(ss.Replicas)
+		status["readyReplicas"] = int64(ss.Status.ReadyReplicas)
 		status["availableReplicas"] = int64(ss.Status.AvailableReplicas)
 	}
-
-	switch {
-	case replicas == 0:
-		status["phase"] = v1alpha1.PhaseStopped
-	case ready == replicas:
-		status["phase"] = v1alpha1.PhaseRunning
-	}
 	return status
+}
+
+// phase of a server. It is stopped when no pod is left, and not when none is wanted.
+func phase(xr *Composite, ss *StatefulSet) string {
+	switch {
+	case ss == nil || ss.Replicas != *xr.Spec.Replicas:
+		return v1alpha1.PhasePending
+	case ss.Replicas == 0 && ss.Status.Replicas == 0:
+		return v1alpha1.PhaseStopped
+	case ss.Replicas > 0 && ss.Status.ReadyReplicas == ss.Replicas:
+		return v1alpha1.PhaseRunning
+	}
+	return v1alpha1.PhasePending
 }

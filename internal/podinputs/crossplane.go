@@ -1,90 +1,120 @@
 package podinputs
 
 import (
+	"cmp"
 	"encoding/base64"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/types/known/structpb"
 
-	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"github.com/dittofs/function-dittoserver/internal/lookups"
 )
 
-// requirementPrefix keeps the function's required resources apart from those
-// that a Composition asks for.
-const requirementPrefix = "secret/"
-
-// Requirements asks Crossplane for the Secrets of the inputs, each by its name,
-// in the one namespace that they may come from.
-func Requirements(inputs []Input, namespace string) *fnv1.Requirements {
-	r := &fnv1.Requirements{Resources: map[string]*fnv1.ResourceSelector{}}
-	for _, in := range inputs {
-		r.Resources[requirementPrefix+in.Secret] = &fnv1.ResourceSelector{
-			ApiVersion: "v1",
-			Kind:       "Secret",
-			Match:      &fnv1.ResourceSelector_MatchName{MatchName: in.Secret},
-			Namespace:  &namespace,
-		}
-	}
-	return r
+// A Ref is a Secret or a ConfigMap of the DittoServer's namespace.
+type Ref struct {
+	// Kind is Secret or ConfigMap.
+	Kind, Name string
 }
 
-// Secrets are the Secrets that Crossplane has looked up, by name. A nil one does
-// not exist.
-type Secrets map[string]*Secret
+// Kinds of what a pod reads.
+const (
+	KindSecret    = "Secret"
+	KindConfigMap = "ConfigMap"
+)
 
-// A Secret is the data of a Secret. Only what is read of it is decoded.
-type Secret struct {
-	data map[string]*structpb.Value
+// Secret refers to a Secret.
+func Secret(name string) Ref { return Ref{Kind: KindSecret, Name: name} }
 
-	// Controller is the UID of the object that the Secret belongs to, if any.
-	Controller string
+// ConfigMap refers to a ConfigMap.
+func ConfigMap(name string) Ref { return Ref{Kind: KindConfigMap, Name: name} }
+
+func (r Ref) compare(other Ref) int {
+	return cmp.Or(strings.Compare(r.Kind, other.Kind), strings.Compare(r.Name, other.Name))
 }
 
-// SecretsFrom returns the Secrets of the namespace among the required resources
-// of a request.
-func SecretsFrom(required map[string]*fnv1.Resources, inputs []Input, namespace string) Secrets {
-	secrets := Secrets{}
+// key is what the lookup goes by.
+func (r Ref) key() string {
+	return map[string]string{KindSecret: "secret/", KindConfigMap: "configmap/"}[r.Kind] + r.Name
+}
+
+// Sources are the Secrets and ConfigMaps that Crossplane has looked up. A nil one
+// does not exist.
+type Sources map[Ref]*Source
+
+// LookUp asks Crossplane for what the inputs come from, in the one namespace that
+// it may come from.
+func LookUp(l *lookups.Lookups, inputs []Input, namespace string) Sources {
+	sources := Sources{}
 	for _, in := range inputs {
-		r, lookedUp := required[requirementPrefix+in.Secret]
-		if !lookedUp {
+		ref := in.Source
+		if _, asked := sources[ref]; asked {
 			continue
 		}
-		secrets[in.Secret] = nil
-		for _, item := range r.GetItems() {
-			f := item.GetResource().GetFields()
-			meta := f["metadata"].GetStructValue().GetFields()
-			if f["kind"].GetStringValue() == "Secret" && meta["name"].GetStringValue() == in.Secret && meta["namespace"].GetStringValue() == namespace {
-				secrets[in.Secret] = NewSecret(item.GetResource())
-			}
+		a := l.Get(ref.key(), lookups.Ref{APIVersion: "v1", Kind: ref.Kind, Namespace: namespace, Name: ref.Name})
+		switch {
+		case a.Object != nil:
+			sources[ref] = NewSource(a.Object)
+		case a.Known:
+			sources[ref] = nil
 		}
 	}
-	return secrets
+	return sources
 }
 
-// NewSecret reads a Secret.
-func NewSecret(object *structpb.Struct) *Secret {
-	return &Secret{data: object.GetFields()["data"].GetStructValue().GetFields(), Controller: Controller(object)}
+// A Source is the data of a Secret or a ConfigMap. Only what is read of it is
+// decoded.
+type Source struct {
+	// Object as it is in the cluster.
+	Object *structpb.Struct
+
+	data, text map[string]*structpb.Value
 }
 
-// Controller returns the UID of the object that another one belongs to, if any.
-func Controller(object *structpb.Struct) string {
-	for _, v := range object.GetFields()["metadata"].GetStructValue().GetFields()["ownerReferences"].GetListValue().GetValues() {
-		if owner := v.GetStructValue().GetFields(); owner["controller"].GetBoolValue() {
-			return owner["uid"].GetStringValue()
-		}
+// NewSource reads a Secret or a ConfigMap.
+func NewSource(object *structpb.Struct) *Source {
+	f := object.GetFields()
+	if f["kind"].GetStringValue() == KindConfigMap {
+		return &Source{Object: object, text: f["data"].GetStructValue().GetFields(), data: f["binaryData"].GetStructValue().GetFields()}
 	}
-	return ""
+	return &Source{Object: object, data: f["data"].GetStructValue().GetFields()}
 }
 
-func (s *Secret) keys() []string {
-	return slices.Sorted(maps.Keys(s.data))
+func (s *Source) keys() []string {
+	return slices.Sorted(maps.Keys(merged(s.data, s.text)))
+}
+
+// has names the keys that there are, for whoever has looked for another.
+func (s *Source) has() string {
+	const most = 10
+	switch keys := s.keys(); {
+	case len(keys) == 0:
+		return ", which is empty"
+	case len(keys) > most:
+		return fmt.Sprintf(". It has %s, and %d more", strings.Join(keys[:most], ", "), len(keys)-most)
+	default:
+		return ". It has " + strings.Join(keys, ", ")
+	}
+}
+
+func merged(a, b map[string]*structpb.Value) map[string]*structpb.Value {
+	if len(b) == 0 {
+		return a
+	}
+	m := maps.Clone(b)
+	maps.Copy(m, a)
+	return m
 }
 
 // Value returns the bytes of a key, as a pod sees them.
-func (s *Secret) Value(key string) (b []byte, found bool, err error) {
+func (s *Source) Value(key string) (b []byte, found bool, err error) {
 	if s == nil {
 		return nil, false, nil
+	}
+	if v, found := s.text[key]; found {
+		return []byte(v.GetStringValue()), true, nil
 	}
 	v, found := s.data[key]
 	if !found {

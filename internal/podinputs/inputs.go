@@ -1,7 +1,7 @@
-// Package podinputs finds out what a pod reads from Secrets. It derives that
-// from the finished pod template, so nothing that the pod reads can be missing
-// from what is asked of Crossplane, from the hash, or from what is reported as
-// missing.
+// Package podinputs finds out what a pod reads from Secrets and ConfigMaps. It
+// derives that from the finished pod template, so nothing that the pod reads can
+// be missing from what is asked of Crossplane, from the hash, or from what is
+// reported as missing.
 package podinputs
 
 import (
@@ -16,8 +16,8 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
-// An Input is something that a process of the pod reads from a Secret: a
-// variable or a file.
+// An Input is something that a process of the pod reads from a Secret or a
+// ConfigMap: a variable or a file.
 type Input struct {
 	// Container that sees the input.
 	Container string
@@ -26,8 +26,9 @@ type Input struct {
 	// it is what stands before the name of each key.
 	Env, File string
 
-	// Secret and Key are where the input comes from. No key means every key.
-	Secret, Key string
+	// Source and Key are where the input comes from. No key means every key.
+	Source Ref
+	Key    string
 
 	// Optional inputs may be missing.
 	Optional bool
@@ -37,7 +38,7 @@ type Input struct {
 }
 
 // Name is what the hash knows the input by. It is what the process sees, so the
-// Secret behind it can be renamed without a restart. Neither containers nor kinds
+// object behind it can be renamed without a restart. Neither containers nor kinds
 // have blanks in their names, so different inputs have different ones.
 func (i Input) Name() string {
 	if i.Env != "" || i.File == "" {
@@ -50,7 +51,7 @@ func (i Input) Name() string {
 func (i Input) Hot() bool { return i.File != "" && !i.Fixed && dittofs.Hot(i.File) }
 
 // From returns the inputs of a pod template, sorted by name. It knows variables
-// (env, envFrom) and files (secret and projected volumes) of all containers. Where
+// (env, envFrom) and files (secret, configMap and projected volumes) of all containers. Where
 // one hides another, both count.
 func From(t *corev1.PodTemplateSpec) []Input {
 	inputs := map[Input]bool{}
@@ -84,38 +85,55 @@ func From(t *corev1.PodTemplateSpec) []Input {
 	}
 
 	return slices.SortedFunc(maps.Keys(inputs), func(a, b Input) int {
-		return cmp.Or(strings.Compare(a.Name(), b.Name()), strings.Compare(a.Secret, b.Secret), strings.Compare(a.Key, b.Key))
+		return cmp.Or(strings.Compare(a.Name(), b.Name()), a.Source.compare(b.Source), strings.Compare(a.Key, b.Key))
 	})
 }
 
-// env returns the variables of a container that come out of Secrets.
+// Without returns the inputs that do not come from an object.
+func Without(inputs []Input, source Ref) []Input {
+	return slices.DeleteFunc(inputs, func(i Input) bool { return i.Source == source })
+}
+
+// env returns the variables of a container that come out of other objects.
 func env(c *corev1.Container) []Input {
 	ins := []Input{}
 	for _, f := range c.EnvFrom {
 		if r := f.SecretRef; r != nil {
-			ins = append(ins, Input{Container: c.Name, Env: f.Prefix, Secret: r.Name, Optional: isTrue(r.Optional)})
+			ins = append(ins, Input{Container: c.Name, Env: f.Prefix, Source: Secret(r.Name), Optional: isTrue(r.Optional)})
+		}
+		if r := f.ConfigMapRef; r != nil {
+			ins = append(ins, Input{Container: c.Name, Env: f.Prefix, Source: ConfigMap(r.Name), Optional: isTrue(r.Optional)})
 		}
 	}
 	for _, e := range c.Env {
-		if e.ValueFrom == nil || e.ValueFrom.SecretKeyRef == nil {
+		if e.ValueFrom == nil {
 			continue
 		}
-		r := e.ValueFrom.SecretKeyRef
-		ins = append(ins, Input{Container: c.Name, Env: e.Name, Secret: r.Name, Key: r.Key, Optional: isTrue(r.Optional)})
+		if r := e.ValueFrom.SecretKeyRef; r != nil {
+			ins = append(ins, Input{Container: c.Name, Env: e.Name, Source: Secret(r.Name), Key: r.Key, Optional: isTrue(r.Optional)})
+		}
+		if r := e.ValueFrom.ConfigMapKeyRef; r != nil {
+			ins = append(ins, Input{Container: c.Name, Env: e.Name, Source: ConfigMap(r.Name), Key: r.Key, Optional: isTrue(r.Optional)})
+		}
 	}
 	return ins
 }
 
-// files returns the files of a volume's Secrets, with their paths in the volume.
+// files returns the files of a volume, with their paths in the volume.
 func files(v *corev1.Volume) []Input {
 	switch {
 	case v.Secret != nil:
-		return items(v.Secret.SecretName, v.Secret.Items, isTrue(v.Secret.Optional))
+		return items(Secret(v.Secret.SecretName), v.Secret.Items, isTrue(v.Secret.Optional))
+	case v.ConfigMap != nil:
+		return items(ConfigMap(v.ConfigMap.Name), v.ConfigMap.Items, isTrue(v.ConfigMap.Optional))
 	case v.Projected != nil:
 		ins := []Input{}
 		for _, s := range v.Projected.Sources {
 			if s.Secret != nil {
-				ins = append(ins, items(s.Secret.Name, s.Secret.Items, isTrue(s.Secret.Optional))...)
+				ins = append(ins, items(Secret(s.Secret.Name), s.Secret.Items, isTrue(s.Secret.Optional))...)
+			}
+			if s.ConfigMap != nil {
+				ins = append(ins, items(ConfigMap(s.ConfigMap.Name), s.ConfigMap.Items, isTrue(s.ConfigMap.Optional))...)
 			}
 		}
 		return ins
@@ -123,13 +141,13 @@ func files(v *corev1.Volume) []Input {
 	return nil
 }
 
-func items(secret string, items []corev1.KeyToPath, optional bool) []Input {
+func items(source Ref, items []corev1.KeyToPath, optional bool) []Input {
 	if len(items) == 0 {
-		return []Input{{Secret: secret, Optional: optional}}
+		return []Input{{Source: source, Optional: optional}}
 	}
 	ins := make([]Input, 0, len(items))
 	for _, i := range items {
-		ins = append(ins, Input{File: i.Path, Secret: secret, Key: i.Key, Optional: optional})
+		ins = append(ins, Input{File: i.Path, Source: source, Key: i.Key, Optional: optional})
 	}
 	return ins
 }

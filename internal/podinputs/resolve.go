@@ -16,27 +16,27 @@ type Value struct {
 	Bytes   []byte
 }
 
-// A Problem is a reason why a pod cannot start, or not work, with the Secrets as
-// they are. It says where it is, and never a value.
+// A Problem is a reason why a pod cannot start, or not work, with the Secrets and
+// ConfigMaps as they are. It says where it is, and never a value.
 type Problem struct {
-	Secret, Key string
-	Text        string
+	Source    Ref
+	Key, Text string
 }
 
 func (p Problem) String() string {
 	if p.Key == "" {
-		return fmt.Sprintf("Secret %q: %s", p.Secret, p.Text)
+		return fmt.Sprintf("%s %q: %s", p.Source.Kind, p.Source.Name, p.Text)
 	}
-	return fmt.Sprintf("Secret %q, key %q: %s", p.Secret, p.Key, p.Text)
+	return fmt.Sprintf("%s %q, key %q: %s", p.Source.Kind, p.Source.Name, p.Key, p.Text)
 }
 
-// A Resolution is what the Secrets hold at the moment.
+// A Resolution is what the Secrets and ConfigMaps hold at the moment.
 type Resolution struct {
-	// Pending are the Secrets that Crossplane has not looked up yet, sorted.
-	Pending []string
+	// Pending are the objects that Crossplane has not looked up yet, sorted.
+	Pending []Ref
 
-	// Creating are Secrets that do not exist and are being created, sorted.
-	Creating []string
+	// Creating are objects that do not exist and are being created, sorted.
+	Creating []Ref
 
 	// Problems are the inputs that are not as they must be, sorted.
 	Problems []Problem
@@ -50,42 +50,71 @@ type Resolution struct {
 	Restart []Value
 }
 
-// Resolve reads the inputs out of the Secrets. Those in creating are not a problem
-// yet if they do not exist.
-func Resolve(inputs []Input, secrets Secrets, creating []string) Resolution {
+// Absent says what it means that an object does not exist, where that is more than
+// that somebody has to create it.
+type Absent struct {
+	// Creating is set if it is being created.
+	Creating bool
+
+	// Text is what to say about it, if it is not.
+	Text string
+}
+
+// Resolve reads the inputs out of their sources.
+func Resolve(inputs []Input, sources Sources, absent map[Ref]Absent) Resolution {
 	r := Resolution{}
 	values, origins := map[string][]byte{}, map[string]Input{}
 	for _, in := range inputs {
-		switch s, lookedUp := secrets[in.Secret]; {
+		switch s, lookedUp := sources[in.Source]; {
 		case !lookedUp:
-			r.Pending = append(r.Pending, in.Secret)
-		case s == nil && slices.Contains(creating, in.Secret):
-			r.Creating = append(r.Creating, in.Secret)
+			r.Pending = append(r.Pending, in.Source)
+		case absent[in.Source].Creating:
+			r.Creating = append(r.Creating, in.Source)
 		default:
 			for _, each := range in.each(s) {
 				name := cmp.Or(each.Env, each.File)
-				values[name], origins[name] = r.add(each, s), each
+				values[name], origins[name] = r.add(each, s, absent), each
 			}
 		}
 	}
 
 	if name, problem := dittofs.CheckTogether(values); problem != "" {
-		r.Problems = append(r.Problems, Problem{Secret: origins[name].Secret, Key: origins[name].Key, Text: problem})
+		r.Problems = append(r.Problems, Problem{Source: origins[name].Source, Key: origins[name].Key, Text: problem})
 	}
 
-	slices.Sort(r.Pending)
-	r.Pending = slices.Compact(r.Pending)
-	slices.Sort(r.Creating)
-	r.Creating = slices.Compact(r.Creating)
+	r.Pending, r.Creating = sorted(r.Pending), sorted(r.Creating)
 	slices.SortFunc(r.Problems, func(a, b Problem) int { return strings.Compare(a.String(), b.String()) })
 	r.Problems = slices.Compact(r.Problems)
 	slices.SortStableFunc(r.Restart, func(a, b Value) int { return strings.Compare(a.Name, b.Name) })
 	return r
 }
 
-// each returns an input of its own for each key of the Secret, if the input is all
+func sorted(refs []Ref) []Ref {
+	slices.SortFunc(refs, Ref.compare)
+	return slices.Compact(refs)
+}
+
+// Gone returns what the inputs of a pod that runs can no longer be read from. Its
+// next start fails.
+func Gone(inputs []Input, sources Sources) []Problem {
+	ps := []Problem{}
+	for _, in := range inputs {
+		s, lookedUp := sources[in.Source]
+		if !lookedUp || in.Optional {
+			continue
+		}
+		p := Problem{Source: in.Source, Key: in.Key, Text: "the running server was started with it, and it is gone"}
+		if _, found, _ := s.Value(in.Key); s == nil || in.Key != "" && !found {
+			ps = append(ps, p)
+		}
+	}
+	slices.SortFunc(ps, func(a, b Problem) int { return strings.Compare(a.String(), b.String()) })
+	return slices.Compact(ps)
+}
+
+// each returns an input of its own for each key of the source, if the input is all
 // of them.
-func (i Input) each(s *Secret) []Input {
+func (i Input) each(s *Source) []Input {
 	if i.Key != "" || s == nil {
 		return []Input{i}
 	}
@@ -103,8 +132,8 @@ func (i Input) each(s *Secret) []Input {
 	return ins
 }
 
-// add reads one input out of its Secret, which is nil if it does not exist.
-func (r *Resolution) add(in Input, s *Secret) []byte {
+// add reads one input out of its source, which is nil if it does not exist.
+func (r *Resolution) add(in Input, s *Source, absent map[Ref]Absent) []byte {
 	v := Value{Name: in.Name()}
 	problem := ""
 
@@ -112,9 +141,9 @@ func (r *Resolution) add(in Input, s *Secret) []byte {
 	case err != nil:
 		problem = "its value is not valid base64"
 	case s == nil && !in.Optional:
-		problem = "the Secret does not exist"
+		problem = cmp.Or(absent[in.Source].Text, "the "+in.Source.Kind+" does not exist")
 	case !found && !in.Optional:
-		problem = "the Secret has no such key in its data"
+		problem = "the " + in.Source.Kind + " has no such key in its data" + s.has()
 	case found && len(b) == 0 && !in.Optional:
 		problem = "its value is empty"
 	case found:
@@ -123,7 +152,7 @@ func (r *Resolution) add(in Input, s *Secret) []byte {
 	}
 
 	if problem != "" {
-		r.Problems = append(r.Problems, Problem{Secret: in.Secret, Key: in.Key, Text: problem})
+		r.Problems = append(r.Problems, Problem{Source: in.Source, Key: in.Key, Text: problem})
 		r.Guessable = r.Guessable || in.Env == dittofs.EnvJWTSecret
 	}
 	if !in.Hot() {

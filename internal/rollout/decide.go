@@ -4,12 +4,13 @@ package rollout
 type Action string
 
 const (
-	// Advance gives the pod template the new hash: the pod is replaced if it is
-	// not the one that it has.
+	// Advance sends the wanted pod template: the pod is replaced if it is not the
+	// one that it has.
 	Advance Action = "Advance"
 
-	// Hold leaves the hash of the running StatefulSet, and what goes with it.
-	// Everything else may change.
+	// Hold sends the pod template as it was last sent, whole, with the
+	// configuration that it names. A pod that restarts by itself comes back as it
+	// was.
 	Hold Action = "Hold"
 
 	// Withhold creates no StatefulSet yet. It is never said of an existing one:
@@ -17,10 +18,18 @@ const (
 	Withhold Action = "Withhold"
 )
 
-// A Reason is why the hash is not advanced.
+// A Reason is why the wanted pod template is not sent.
 type Reason string
 
 const (
+	// LookupsPending means that Crossplane has not looked up yet what else is in
+	// the namespace.
+	LookupsPending Reason = "LookupsPending"
+
+	// NameTaken means that something of somebody else has the name of the
+	// StatefulSet, or of the ConfigMap that it needs.
+	NameTaken Reason = "NameTaken"
+
 	// SecretsPending means that Crossplane has not looked up all Secrets, or that
 	// one is being created.
 	SecretsPending Reason = "SecretsPending"
@@ -30,12 +39,12 @@ const (
 	// when the rest is there.
 	SecretsMissing Reason = "SecretsMissing"
 
-	// ConfigMapFirst means that the ConfigMap is not yet as wanted. Crossplane
-	// applies objects in no order, and a pod that starts before its ConfigMap is
-	// written keeps the old configuration for good.
+	// ConfigMapFirst means that the wanted ConfigMap is not there yet. A running
+	// server's template must not name one that may never come.
 	ConfigMapFirst Reason = "ConfigMapFirst"
 
-	// DatabasePending means that a new server's database is not ready.
+	// DatabasePending means that the database that is new to the server is not
+	// ready.
 	DatabasePending Reason = "DatabasePending"
 
 	// ManualPolicy means that the user wants to say when.
@@ -48,31 +57,49 @@ type Annotations struct {
 	RestartToken string
 }
 
+// An Observed StatefulSet is what the decision looks at of it.
+type Observed struct {
+	Annotations
+
+	// Runs is set unless it is scaled to zero. What is stopped has nothing to hold:
+	// it starts with what is wanted.
+	Runs bool
+}
+
 // A State is what the decision depends on.
 type State struct {
-	// Observed are the annotations of the existing StatefulSet's pod template, or
-	// nil if there is no StatefulSet.
-	Observed *Annotations
+	// Observed is the existing StatefulSet, or nil.
+	Observed *Observed
 
-	// Wanted are the annotations that the configuration and the Secrets call for.
-	Wanted Annotations
+	// Wanted are the annotations that the configuration and the Secrets call for,
+	// and Changes what the wanted template would change of the observed one.
+	Wanted  Annotations
+	Changes []string
 
-	// SecretsPending is set while Crossplane has not looked up all Secrets, or one
-	// is being created, and SecretsMissing when one is not as it must be.
-	SecretsPending, SecretsMissing bool
+	// LookupsPending is set while it is not known what else is in the namespace,
+	// and NameTaken if something of somebody else is in the way.
+	LookupsPending, NameTaken bool
 
-	// DatabasePending is set while the server's database is not ready.
+	// SecretsPending is set while Crossplane has not looked up all Secrets,
+	// SecretsCreating while one is being created, and SecretsMissing when one is
+	// not as it must be.
+	SecretsPending, SecretsCreating, SecretsMissing bool
+
+	// DatabasePending is set while the database is not ready that is new to the
+	// server. One that fails over under a server that uses it holds nothing.
 	DatabasePending bool
 
 	// ProceedWithout missing Secrets.
 	ProceedWithout bool
 
-	// ConfigMapStale is set when there is a ConfigMap and it is not as wanted, or
-	// when a StatefulSet has lost its ConfigMap.
-	ConfigMapStale bool
+	// ConfigMapPending is set until the wanted ConfigMap was observed.
+	ConfigMapPending bool
 
-	// Manual is the user's rollout policy.
+	// Manual is the rollout policy.
 	Manual bool
+
+	// TokenCarried is set if the observed restartToken stands in for the user's.
+	TokenCarried bool
 }
 
 // A Decision is what happens to the StatefulSet.
@@ -83,24 +110,41 @@ type Decision struct {
 	// Wanted ones.
 	Annotations, Wanted Annotations
 	Reason              Reason
+
+	// Changes are what the wanted template would change, whether or not it is sent.
+	Changes []string
+
+	// Pinned is set if what is sent depends on what was observed. It must not reach
+	// a StatefulSet that has moved on since: the observation may come from a cache
+	// that lags, and would bring an old template back.
+	Pinned bool
 }
 
-// Decide whether to advance the hash. The rules are in order: what has to be
-// right first comes first.
+// Decide whether to send the wanted pod template. The rules are in order: what has
+// to be right first comes first.
 func Decide(s State) Decision {
 	switch {
+	case s.LookupsPending:
+		return s.stay(LookupsPending)
+	case s.NameTaken:
+		return s.stay(NameTaken)
 	case s.SecretsPending:
+		return s.stay(SecretsPending)
+	case s.DatabasePending:
+		return s.stay(DatabasePending)
+	case s.SecretsCreating:
 		return s.stay(SecretsPending)
 	case s.SecretsMissing && !s.ProceedWithout:
 		return s.stay(SecretsMissing)
-	case s.DatabasePending && s.Observed == nil:
-		return s.stay(DatabasePending)
-	case s.Manual && s.Observed != nil && s.Observed.RestartToken == s.Wanted.RestartToken && s.Observed.ConfigHash != s.Wanted.ConfigHash:
+	case s.Manual && s.Observed != nil && s.Observed.Runs && s.Observed.RestartToken == s.Wanted.RestartToken && len(s.Changes) > 0:
 		return s.stay(ManualPolicy)
-	case s.ConfigMapStale:
+	case s.ConfigMapPending && s.Observed != nil:
 		return s.stay(ConfigMapFirst)
 	}
-	return Decision{Action: Advance, Annotations: s.Wanted, Wanted: s.Wanted}
+	return Decision{
+		Action: Advance, Annotations: s.Wanted, Wanted: s.Wanted, Changes: s.Changes,
+		Pinned: s.Observed != nil && (s.Manual || s.TokenCarried),
+	}
 }
 
 // stay leaves things as they are.
@@ -108,5 +152,5 @@ func (s *State) stay(why Reason) Decision {
 	if s.Observed == nil {
 		return Decision{Action: Withhold, Wanted: s.Wanted, Reason: why}
 	}
-	return Decision{Action: Hold, Annotations: *s.Observed, Wanted: s.Wanted, Reason: why}
+	return Decision{Action: Hold, Annotations: s.Observed.Annotations, Wanted: s.Wanted, Reason: why, Changes: s.Changes, Pinned: true}
 }

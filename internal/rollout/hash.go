@@ -18,7 +18,7 @@ type Source struct {
 	// Config is the bytes of config.yaml.
 	Config []byte
 
-	// Inputs are what the pod reads from Secrets, sorted by name.
+	// Inputs are what the pod reads from Secrets and ConfigMaps, sorted by name.
 	Inputs []podinputs.Value
 
 	// RestartToken is the user's, if set.
@@ -56,6 +56,22 @@ func Hash(s Source) string {
 		h.frame(digest[:])
 	}
 
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// pendingVersion is the first frame of a pending hash.
+const pendingVersion = "dittofs.io/pending-hash/v1"
+
+// PendingHash returns a digest of a wanted pod template, in a canonical form, and of
+// the source that it is to run with, less the restartToken. It makes a good
+// restartToken: it is another one for each change that waits, and the same as long
+// as it does.
+func PendingHash(s Source, template []byte) string {
+	s.RestartToken = ""
+	h := framer{sha256.New()}
+	h.frame([]byte(pendingVersion))
+	h.frame([]byte(Hash(s)))
+	h.frame(template)
 	return hex.EncodeToString(h.Sum(nil))
 }
 

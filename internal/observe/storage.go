@@ -1,0 +1,59 @@
+package observe
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/types/known/structpb"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/dittofs/function-dittoserver/internal/manifests"
+)
+
+// Drift says, a line each, where the volumes that a DittoServer asks for are not
+// those that it has. Where a claim template has another size the claim itself is
+// looked up: one that was resized by hand is as wanted, whatever the template says.
+func (s *Surroundings) Drift(xr *Composite, ss *StatefulSet) []string {
+	if ss == nil {
+		return nil
+	}
+	lines := []string{}
+	for _, d := range manifests.StorageDrift(xr.DittoServer, &ss.Immutable) {
+		if d.Claim == "" {
+			lines = append(lines, d.Text)
+			continue
+		}
+		switch c := s.Claim(d.Claim); {
+		case !c.MayRead:
+			lines = append(lines, d.Text)
+		case hasSize(c.Object, d.Size):
+		case c.Object != nil:
+			lines = append(lines, fmt.Sprintf("%s, and its claim has %s", d.Text, requested(c.Object)))
+		default:
+			lines = append(lines, d.Text)
+		}
+	}
+	return lines
+}
+
+// hasSize says whether a claim asks for a size, and has got it.
+func hasSize(claim *structpb.Struct, size *resource.Quantity) bool {
+	want, err := resource.ParseQuantity(requested(claim))
+	if err != nil || want.Cmp(*size) != 0 {
+		return false
+	}
+	got, err := resource.ParseQuantity(at(claim, "status", "capacity", "storage").GetStringValue())
+	return err == nil && got.Cmp(*size) >= 0
+}
+
+func requested(claim *structpb.Struct) string {
+	return at(claim, "spec", "resources", "requests", "storage").GetStringValue()
+}
+
+// at returns a field of an object, or nil.
+func at(o *structpb.Struct, path ...string) *structpb.Value {
+	v := structpb.NewStructValue(o)
+	for _, name := range path {
+		v = v.GetStructValue().GetFields()[name]
+	}
+	return v
+}

@@ -1,0 +1,53 @@
+package rollout
+
+import (
+	"encoding/json"
+	"reflect"
+
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+)
+
+// SpecOf returns a canonical form of what a user has decided in a spec, and the
+// schema's defaults have not: a newer API may add a default to every spec there is.
+func SpecOf(spec *v1alpha1.DittoServerSpec) ([]byte, error) {
+	user, err := withDefaults(spec)
+	if err != nil {
+		return nil, err
+	}
+	defaults, err := withDefaults(&v1alpha1.DittoServerSpec{})
+	if err != nil {
+		return nil, err
+	}
+	prune(user, defaults)
+	b, err := json.Marshal(user) // Keys of a map are written in order.
+	return b, errors.Wrap(err, "cannot write the spec in a canonical form")
+}
+
+func withDefaults(spec *v1alpha1.DittoServerSpec) (map[string]any, error) {
+	ds := &v1alpha1.DittoServer{Spec: *spec.DeepCopy()}
+	ds.Default(v1alpha1.Defaults{})
+	m, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&ds.Spec)
+	return m, errors.Wrap(err, "cannot convert the spec")
+}
+
+// prune removes from an object what is the same in another one.
+func prune(object, same map[string]any) {
+	for k, v := range object {
+		o, ok := v.(map[string]any)
+		s, both := same[k].(map[string]any)
+		if ok && both {
+			prune(o, s)
+			if len(o) == 0 {
+				delete(object, k)
+			}
+			continue
+		}
+		if other, exists := same[k]; exists && reflect.DeepEqual(v, other) {
+			delete(object, k)
+		}
+	}
+}
