@@ -50,7 +50,7 @@ func TestBuild(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := build(t, dittoServer(t, string(spec)), manifests.Options{ServiceMonitor: true})
+			got := build(t, dittoServer(t, string(spec)), manifests.Options{ServiceMonitor: true, Percona: true})
 			golden(t, filepath.Join("testdata", name+".objects.yaml"), got)
 		})
 	}
@@ -79,7 +79,7 @@ shutdown_timeout: 30s
 `
 
 	got := build(t, dittoServer(t, "storage: {metadataSize: 10Gi}"), manifests.Options{})
-	if diff := cmp.Diff(want, got.Config()); diff != "" {
+	if diff := cmp.Diff(want, got.Config); diff != "" {
 		t.Errorf("A change of these bytes restarts every user's servers: -want, +got:\n%s", diff)
 	}
 }
@@ -94,8 +94,8 @@ func TestBuildIsPure(t *testing.T) {
 	ds := dittoServer(t, string(spec))
 	before := ds.DeepCopy()
 
-	first := build(t, ds, manifests.Options{ServiceMonitor: true})
-	second := build(t, ds, manifests.Options{ServiceMonitor: true})
+	first := build(t, ds, manifests.Options{ServiceMonitor: true, Percona: true})
+	second := build(t, ds, manifests.Options{ServiceMonitor: true, Percona: true})
 
 	if diff := cmp.Diff(first, second); diff != "" {
 		t.Errorf("The same DittoServer should give the same objects: -1st, +2nd:\n%s", diff)
@@ -165,9 +165,9 @@ func TestGracePeriod(t *testing.T) {
 		spec   string
 		want   int64
 	}{
-		"Default":  {reason: "5 s of preStop, three stages of 30 s and 5 s, and 5 s to spare.", spec: "{storage: {metadataSize: 1Gi}}", want: 105},
-		"Longer":   {reason: "A longer timeout takes a longer grace period.", spec: "{storage: {metadataSize: 1Gi}, shutdownTimeout: 1m}", want: 195},
-		"Fraction": {reason: "Half a second is rounded up, not off.", spec: "{storage: {metadataSize: 1Gi}, shutdownTimeout: 100ms}", want: 16},
+		"Default":  {reason: "Three stages of 30 s and 5 s, and 5 s to spare.", spec: "{storage: {metadataSize: 1Gi}}", want: 100},
+		"Longer":   {reason: "A longer timeout takes a longer grace period.", spec: "{storage: {metadataSize: 1Gi}, shutdownTimeout: 1m}", want: 190},
+		"Fraction": {reason: "Half a second is rounded up, not off.", spec: "{storage: {metadataSize: 1Gi}, shutdownTimeout: 100ms}", want: 11},
 		"Set":      {reason: "The user's own counts.", spec: "{storage: {metadataSize: 1Gi}, terminationGracePeriodSeconds: 40}", want: 40},
 	}
 
@@ -189,7 +189,7 @@ func TestReservedLabels(t *testing.T) {
 
 	got := build(t, ds, manifests.Options{Existing: &existing})
 
-	want := map[string]string{"app": "theirs", "team": "a", "app.kubernetes.io/name": "dittofs", "app.kubernetes.io/instance": "files"}
+	want := map[string]string{"app": "theirs", "team": "a", "app.kubernetes.io/name": "dittofs", "dittofs.io/server": "files"}
 	if diff := cmp.Diff(want, got.StatefulSet.Spec.Template.Labels); diff != "" {
 		t.Errorf("Labels of the existing selector should win, or Kubernetes refuses the StatefulSet: -want, +got:\n%s", diff)
 	}
@@ -208,7 +208,7 @@ func build(t *testing.T, ds *v1alpha1.DittoServer, o manifests.Options) manifest
 func golden(t *testing.T, file string, o manifests.Objects) {
 	t.Helper()
 
-	objects := map[string]runtime.Object{manifests.ConfigMapResource: o.ConfigMap, manifests.StatefulSetResource: o.StatefulSet}
+	objects := map[string]runtime.Object{manifests.ConfigMapResource(o.Config): o.ConfigMap, manifests.StatefulSetResource: o.StatefulSet}
 	maps.Copy(objects, o.Companions)
 	sent := map[string]any{}
 	for name, o := range objects {

@@ -3,6 +3,7 @@ package manifests
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -60,7 +61,7 @@ func Wanted(ds *v1alpha1.DittoServer) Immutable {
 
 // podLabels are those that the StatefulSet finds its pod by, and so do the Services:
 // they follow the pod that there is.
-func (im *Immutable) podLabels() map[string]string { return im.Selector.MatchLabels }
+func (im *Immutable) podLabels() map[string]string { return maps.Clone(im.Selector.MatchLabels) }
 
 // keep what a StatefulSet has. It always has a selector, and a Service only if it
 // was made with one.

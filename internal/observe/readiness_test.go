@@ -21,6 +21,9 @@ func TestRolledOut(t *testing.T) {
 		status   appsv1.StatefulSetStatus
 		replicas int32
 		want     bool
+
+		// scaled is what the StatefulSet has of it, if it is something else.
+		scaled *int32
 	}{
 		"Done":         {reason: "One pod of the newest template is ready.", status: done, replicas: 1, want: true},
 		"NotSeen":      {reason: "The status is about an older spec.", status: with(func(s *appsv1.StatefulSetStatus) { s.ObservedGeneration = 1 }), replicas: 1},
@@ -30,12 +33,17 @@ func TestRolledOut(t *testing.T) {
 		"NoPod":        {reason: "There is no pod yet.", status: appsv1.StatefulSetStatus{ObservedGeneration: 2}, replicas: 1},
 		"TooMany":      {reason: "The pod that should stop is still there.", status: done, replicas: 0},
 		"Stopped":      {reason: "No pod is as wanted, and there is nothing to update.", status: appsv1.StatefulSetStatus{ObservedGeneration: 2, CurrentRevision: "q", UpdateRevision: "r"}, replicas: 0, want: true},
+		"ScaledByHand": {reason: "Somebody has stopped the server that is to run.", status: appsv1.StatefulSetStatus{ObservedGeneration: 2}, replicas: 1, scaled: new(int32(0))},
 		"NeverLooked":  {reason: "The controller has not seen the StatefulSet.", status: appsv1.StatefulSetStatus{}, replicas: 0},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := rolledOut(&StatefulSet{Generation: 2, Status: tc.status}, tc.replicas); got != tc.want {
+			ss := &StatefulSet{Generation: 2, Replicas: tc.replicas, Status: tc.status}
+			if tc.scaled != nil {
+				ss.Replicas = *tc.scaled
+			}
+			if got := rolledOut(ss, tc.replicas); got != tc.want {
 				t.Errorf("%s\nrolledOut(...): want %t, got %t", tc.reason, tc.want, got)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/lookups"
 )
 
 func secretKeyRef(secret, key string, optional bool) *corev1.EnvVarSource {
@@ -37,12 +38,11 @@ func TestFrom(t *testing.T) {
 		want   []Input
 	}{
 		"Nothing": {
-			reason: "A pod that reads no Secrets has no inputs, whatever else it reads.",
+			reason: "A pod that reads from no other object has no inputs, whatever else it reads.",
 			spec: corev1.PodSpec{
 				Containers: []corev1.Container{{
 					Name:         "c",
 					Env:          []corev1.EnvVar{{Name: "PLAIN", Value: "v"}, {Name: "POD", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}}},
-					EnvFrom:      []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "cm"}}}},
 					VolumeMounts: []corev1.VolumeMount{{Name: "tmp", MountPath: "/tmp"}, {Name: "claim", MountPath: "/data"}},
 				}},
 				Volumes: []corev1.Volume{{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
@@ -56,8 +56,8 @@ func TestFrom(t *testing.T) {
 				{Name: "A", ValueFrom: secretKeyRef("s", "a", true)},
 			}}}},
 			want: []Input{
-				{Container: "c", Env: "A", Secret: "s", Key: "a", Optional: true},
-				{Container: "c", Env: "B", Secret: "s", Key: "b"},
+				{Container: "c", Env: "A", Source: Secret("s"), Key: "a", Optional: true},
+				{Container: "c", Env: "B", Source: Secret("s"), Key: "b"},
 			},
 		},
 		"EnvFrom": {
@@ -65,7 +65,32 @@ func TestFrom(t *testing.T) {
 			spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", EnvFrom: []corev1.EnvFromSource{
 				{Prefix: "P_", SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "s"}, Optional: new(true)}},
 			}}}},
-			want: []Input{{Container: "c", Env: "P_", Secret: "s", Optional: true}},
+			want: []Input{{Container: "c", Env: "P_", Source: Secret("s"), Optional: true}},
+		},
+		"ConfigMaps": {
+			reason: "A ConfigMap is read in the same ways as a Secret, and the two may have one name.",
+			spec: corev1.PodSpec{
+				Containers: []corev1.Container{{
+					Name:    "c",
+					EnvFrom: []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "o"}, Optional: new(true)}}},
+					Env: []corev1.EnvVar{
+						{Name: "A", ValueFrom: &corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "o"}, Key: "a"}}},
+						{Name: "B", ValueFrom: secretKeyRef("o", "b", false)},
+					},
+					VolumeMounts: []corev1.VolumeMount{{Name: "v", MountPath: "/v"}, {Name: "p", MountPath: "/p"}},
+				}},
+				Volumes: []corev1.Volume{
+					{Name: "v", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "o"}}}},
+					projectedVolume("p", corev1.VolumeProjection{ConfigMap: &corev1.ConfigMapProjection{LocalObjectReference: corev1.LocalObjectReference{Name: "o"}, Items: []corev1.KeyToPath{{Key: "k", Path: "f"}}}}),
+				},
+			},
+			want: []Input{
+				{Container: "c", Source: ConfigMap("o"), Optional: true},
+				{Container: "c", Env: "A", Source: ConfigMap("o"), Key: "a"},
+				{Container: "c", Env: "B", Source: Secret("o"), Key: "b"},
+				{Container: "c", File: "/p/f", Source: ConfigMap("o"), Key: "k"},
+				{Container: "c", File: "/v/", Source: ConfigMap("o")},
+			},
 		},
 		"TwoEnvFromWithoutPrefix": {
 			reason: "Neither of two Secrets may be forgotten because they look alike.",
@@ -73,7 +98,7 @@ func TestFrom(t *testing.T) {
 				{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "s2"}}},
 				{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "s1"}}},
 			}}}},
-			want: []Input{{Container: "c", Secret: "s1"}, {Container: "c", Secret: "s2"}},
+			want: []Input{{Container: "c", Source: Secret("s1")}, {Container: "c", Source: Secret("s2")}},
 		},
 		"SecretVolume": {
 			reason: "Without items, each key is a file below the mount.",
@@ -81,7 +106,7 @@ func TestFrom(t *testing.T) {
 				Containers: []corev1.Container{{Name: "c", VolumeMounts: []corev1.VolumeMount{{Name: "v", MountPath: "/mnt/"}}}},
 				Volumes:    []corev1.Volume{secretVolume("v", "s")},
 			},
-			want: []Input{{Container: "c", File: "/mnt/", Secret: "s"}},
+			want: []Input{{Container: "c", File: "/mnt/", Source: Secret("s")}},
 		},
 		"SecretVolumeWithItems": {
 			reason: "With items, only those keys are files, by the paths that the items give them.",
@@ -89,7 +114,7 @@ func TestFrom(t *testing.T) {
 				Containers: []corev1.Container{{Name: "c", VolumeMounts: []corev1.VolumeMount{{Name: "v", MountPath: "/mnt"}}}},
 				Volumes:    []corev1.Volume{secretVolume("v", "s", corev1.KeyToPath{Key: "k", Path: "dir/f"})},
 			},
-			want: []Input{{Container: "c", File: "/mnt/dir/f", Secret: "s", Key: "k"}},
+			want: []Input{{Container: "c", File: "/mnt/dir/f", Source: Secret("s"), Key: "k"}},
 		},
 		"OptionalSecretVolume": {
 			reason: "A volume whose Secret may be missing is optional.",
@@ -97,17 +122,17 @@ func TestFrom(t *testing.T) {
 				Containers: []corev1.Container{{Name: "c", VolumeMounts: []corev1.VolumeMount{{Name: "v", MountPath: "/mnt"}}}},
 				Volumes:    []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "s", Optional: new(true)}}}},
 			},
-			want: []Input{{Container: "c", File: "/mnt/", Secret: "s", Optional: true}},
+			want: []Input{{Container: "c", File: "/mnt/", Source: Secret("s"), Optional: true}},
 		},
 		"ProjectedVolume": {
-			reason: "The Secrets of a projected volume are inputs, and its other sources are not.",
+			reason: "The Secrets of a projected volume are inputs, and what comes from no object is not.",
 			spec: corev1.PodSpec{
 				Containers: []corev1.Container{{Name: "c", VolumeMounts: []corev1.VolumeMount{{Name: "v", MountPath: "/mnt"}}}},
 				Volumes: []corev1.Volume{projectedVolume("v",
-					corev1.VolumeProjection{ConfigMap: &corev1.ConfigMapProjection{}},
+					corev1.VolumeProjection{DownwardAPI: &corev1.DownwardAPIProjection{}},
 					projected("s1", corev1.KeyToPath{Key: "k", Path: "f"}), projected("s2"))},
 			},
-			want: []Input{{Container: "c", File: "/mnt/", Secret: "s2"}, {Container: "c", File: "/mnt/f", Secret: "s1", Key: "k"}},
+			want: []Input{{Container: "c", File: "/mnt/", Source: Secret("s2")}, {Container: "c", File: "/mnt/f", Source: Secret("s1"), Key: "k"}},
 		},
 		"TwoProjectedSourcesOnOneMount": {
 			reason: "Neither of two Secrets may be forgotten because they look alike.",
@@ -115,7 +140,7 @@ func TestFrom(t *testing.T) {
 				Containers: []corev1.Container{{Name: "c", VolumeMounts: []corev1.VolumeMount{{Name: "v", MountPath: "/mnt"}}}},
 				Volumes:    []corev1.Volume{projectedVolume("v", projected("s2"), projected("s1"))},
 			},
-			want: []Input{{Container: "c", File: "/mnt/", Secret: "s1"}, {Container: "c", File: "/mnt/", Secret: "s2"}},
+			want: []Input{{Container: "c", File: "/mnt/", Source: Secret("s1")}, {Container: "c", File: "/mnt/", Source: Secret("s2")}},
 		},
 		"SubPathOfFile": {
 			reason: "A file that is mounted by its subPath is at the mount itself, and Kubernetes never updates it.",
@@ -123,7 +148,7 @@ func TestFrom(t *testing.T) {
 				Containers: []corev1.Container{{Name: "c", VolumeMounts: []corev1.VolumeMount{{Name: "v", MountPath: "/etc/f", SubPath: "dir/f"}}}},
 				Volumes:    []corev1.Volume{secretVolume("v", "s", corev1.KeyToPath{Key: "k", Path: "dir/f"})},
 			},
-			want: []Input{{Container: "c", File: "/etc/f", Secret: "s", Key: "k", Fixed: true}},
+			want: []Input{{Container: "c", File: "/etc/f", Source: Secret("s"), Key: "k", Fixed: true}},
 		},
 		"SubPathOfKey": {
 			reason: "Without items, the subPath is the key.",
@@ -131,7 +156,7 @@ func TestFrom(t *testing.T) {
 				Containers: []corev1.Container{{Name: "c", VolumeMounts: []corev1.VolumeMount{{Name: "v", MountPath: "/etc/f", SubPath: "k"}}}},
 				Volumes:    []corev1.Volume{secretVolume("v", "s")},
 			},
-			want: []Input{{Container: "c", File: "/etc/f", Secret: "s", Key: "k", Fixed: true}},
+			want: []Input{{Container: "c", File: "/etc/f", Source: Secret("s"), Key: "k", Fixed: true}},
 		},
 		"SubPathOfDirectory": {
 			reason: "A directory that is mounted by its subPath shows the files below it.",
@@ -139,7 +164,7 @@ func TestFrom(t *testing.T) {
 				Containers: []corev1.Container{{Name: "c", VolumeMounts: []corev1.VolumeMount{{Name: "v", MountPath: "/etc/d", SubPath: "dir/"}}}},
 				Volumes:    []corev1.Volume{secretVolume("v", "s", corev1.KeyToPath{Key: "k", Path: "dir/sub/f"})},
 			},
-			want: []Input{{Container: "c", File: "/etc/d/sub/f", Secret: "s", Key: "k", Fixed: true}},
+			want: []Input{{Container: "c", File: "/etc/d/sub/f", Source: Secret("s"), Key: "k", Fixed: true}},
 		},
 		"SubPathExpr": {
 			reason: "What a subPathExpr leaves visible only the kubelet knows, so all of it counts.",
@@ -147,7 +172,7 @@ func TestFrom(t *testing.T) {
 				Containers: []corev1.Container{{Name: "c", VolumeMounts: []corev1.VolumeMount{{Name: "v", MountPath: "/mnt", SubPathExpr: "$(POD)"}}}},
 				Volumes:    []corev1.Volume{secretVolume("v", "s", corev1.KeyToPath{Key: "k", Path: "f"})},
 			},
-			want: []Input{{Container: "c", File: "/mnt/f", Secret: "s", Key: "k", Fixed: true}},
+			want: []Input{{Container: "c", File: "/mnt/f", Source: Secret("s"), Key: "k", Fixed: true}},
 		},
 		"SubPathHidesOtherSecret": {
 			reason: "The pod does not start without a Secret of its volumes, even one that no container sees.",
@@ -156,16 +181,16 @@ func TestFrom(t *testing.T) {
 				Volumes:    []corev1.Volume{projectedVolume("v", projected("s1", corev1.KeyToPath{Key: "k", Path: "f1"}), projected("s2", corev1.KeyToPath{Key: "k", Path: "f2"}))},
 			},
 			want: []Input{
-				{Container: "c", File: "/etc/f1", Secret: "s1", Key: "k", Fixed: true},
-				{Container: "volume v", File: "/f2", Secret: "s2", Key: "k", Fixed: true},
+				{Container: "c", File: "/etc/f1", Source: Secret("s1"), Key: "k", Fixed: true},
+				{Container: "volume v", File: "/f2", Source: Secret("s2"), Key: "k", Fixed: true},
 			},
 		},
 		"Unmounted": {
 			reason: "The pod does not start without a Secret of its volumes, even one that no container mounts.",
 			spec:   corev1.PodSpec{Volumes: []corev1.Volume{secretVolume("v", "s"), secretVolume("w", "s", corev1.KeyToPath{Key: "k", Path: "f"})}},
 			want: []Input{
-				{Container: "volume v", File: "/", Secret: "s", Fixed: true},
-				{Container: "volume w", File: "/f", Secret: "s", Key: "k", Fixed: true},
+				{Container: "volume v", File: "/", Source: Secret("s"), Fixed: true},
+				{Container: "volume w", File: "/f", Source: Secret("s"), Key: "k", Fixed: true},
 			},
 		},
 		"MountedTwice": {
@@ -178,9 +203,9 @@ func TestFrom(t *testing.T) {
 				Volumes: []corev1.Volume{secretVolume("v", "s", corev1.KeyToPath{Key: "k", Path: "f"})},
 			},
 			want: []Input{
-				{Container: "c1", File: "/a/f", Secret: "s", Key: "k"},
-				{Container: "c1", File: "/b/f", Secret: "s", Key: "k"},
-				{Container: "c2", File: "/a/f", Secret: "s", Key: "k"},
+				{Container: "c1", File: "/a/f", Source: Secret("s"), Key: "k"},
+				{Container: "c1", File: "/b/f", Source: Secret("s"), Key: "k"},
+				{Container: "c2", File: "/a/f", Source: Secret("s"), Key: "k"},
 			},
 		},
 		"InitContainer": {
@@ -192,7 +217,7 @@ func TestFrom(t *testing.T) {
 				}},
 				Volumes: []corev1.Volume{secretVolume("v", "s2")},
 			},
-			want: []Input{{Container: "init", Env: "A", Secret: "s", Key: "a"}, {Container: "init", File: "/mnt/", Secret: "s2"}},
+			want: []Input{{Container: "init", Env: "A", Source: Secret("s"), Key: "a"}, {Container: "init", File: "/mnt/", Source: Secret("s2")}},
 		},
 	}
 
@@ -202,9 +227,12 @@ func TestFrom(t *testing.T) {
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s\nFrom(...): -want, +got:\n%s", tc.reason, diff)
 			}
+			l := lookups.New(nil)
+			LookUp(l, got, "ns")
 			for _, in := range got {
-				if _, ok := Requirements(got, "ns").GetResources()[requirementPrefix+in.Secret]; !ok {
-					t.Errorf("%s\nRequirements(...): Secret %q is not required", tc.reason, in.Secret)
+				sel, ok := l.Requirements().GetResources()[in.Source.key()]
+				if !ok || sel.GetKind() != in.Source.Kind || sel.GetMatchName() != in.Source.Name || sel.GetNamespace() != "ns" {
+					t.Errorf("%s\nLookUp(...): %s %q is not required: %v", tc.reason, in.Source.Kind, in.Source.Name, sel)
 				}
 			}
 		})
@@ -217,10 +245,10 @@ func TestName(t *testing.T) {
 		in     Input
 		want   string
 	}{
-		"Env":      {reason: "A variable has the name of the variable, whatever Secret it is from.", in: Input{Container: "c", Env: "E", Secret: "s", Key: "k"}, want: "c env E"},
-		"File":     {reason: "A file has its path as its name, whatever Secret it is from.", in: Input{Container: "c", File: "/f", Secret: "s", Key: "k"}, want: "c file /f"},
-		"AllEnvs":  {reason: "All keys as variables have the prefix as their name.", in: Input{Container: "c", Secret: "s"}, want: "c env "},
-		"AllFiles": {reason: "All keys as files have the directory as their name.", in: Input{Container: "c", File: "/d/", Secret: "s"}, want: "c file /d/"},
+		"Env":      {reason: "A variable has the name of the variable, whatever Secret it is from.", in: Input{Container: "c", Env: "E", Source: Secret("s"), Key: "k"}, want: "c env E"},
+		"File":     {reason: "A file has its path as its name, whatever Secret it is from.", in: Input{Container: "c", File: "/f", Source: Secret("s"), Key: "k"}, want: "c file /f"},
+		"AllEnvs":  {reason: "All keys as variables have the prefix as their name.", in: Input{Container: "c", Source: Secret("s")}, want: "c env "},
+		"AllFiles": {reason: "All keys as files have the directory as their name.", in: Input{Container: "c", File: "/d/", Source: Secret("s")}, want: "c file /d/"},
 	}
 
 	for name, tc := range cases {

@@ -94,6 +94,8 @@ func sorted(refs []Ref) []Ref {
 	return slices.Compact(refs)
 }
 
+const goneText = "the running server was started with it, and it is gone"
+
 // Gone returns what the inputs of a pod that runs can no longer be read from. Its
 // next start fails.
 func Gone(inputs []Input, sources Sources) []Problem {
@@ -103,7 +105,7 @@ func Gone(inputs []Input, sources Sources) []Problem {
 		if !lookedUp || in.Optional {
 			continue
 		}
-		p := Problem{Source: in.Source, Key: in.Key, Text: "the running server was started with it, and it is gone"}
+		p := Problem{Source: in.Source, Key: in.Key, Text: goneText}
 		if _, found, _ := s.Value(in.Key); s == nil || in.Key != "" && !found {
 			ps = append(ps, p)
 		}

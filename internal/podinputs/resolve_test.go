@@ -1,6 +1,7 @@
 package podinputs
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -10,30 +11,34 @@ import (
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/lookups"
 )
 
 // required is what Crossplane sends of a Secret: the values are base64, as the API
 // server has them.
 func required(t *testing.T, name string, data map[string]any) map[string]*fnv1.Resources {
 	t.Helper()
-	s, err := structpb.NewStruct(map[string]any{
-		"apiVersion": "v1", "kind": "Secret",
-		"metadata": map[string]any{"name": name, "namespace": "ns"},
-		"data":     data,
-	})
+	return lookedUp(t, KindSecret, name, map[string]any{"data": data})
+}
+
+func lookedUp(t *testing.T, kind, name string, fields map[string]any) map[string]*fnv1.Resources {
+	t.Helper()
+	o := map[string]any{"apiVersion": "v1", "kind": kind, "metadata": map[string]any{"name": name, "namespace": "ns"}}
+	maps.Copy(o, fields)
+	s, err := structpb.NewStruct(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]*fnv1.Resources{requirementPrefix + name: {Items: []*fnv1.Resource{{Resource: s}}}}
+	return map[string]*fnv1.Resources{Ref{kind, name}.key(): {Items: []*fnv1.Resource{{Resource: s}}}}
 }
 
 func TestResolve(t *testing.T) {
-	absent := map[string]*fnv1.Resources{requirementPrefix + "s": {}}
+	absent := map[string]*fnv1.Resources{Secret("s").key(): {}}
 
 	type args struct {
 		inputs   []Input
 		required map[string]*fnv1.Resources
-		creating []string
+		absent   map[Ref]Absent
 	}
 
 	cases := map[string]struct {
@@ -43,84 +48,103 @@ func TestResolve(t *testing.T) {
 	}{
 		"NotLookedUp": {
 			reason: "A Secret that was not looked up is pending, once, and no problem.",
-			args:   args{inputs: []Input{{Container: "c", Env: "A", Secret: "s", Key: "a"}, {Container: "c", Env: "B", Secret: "s", Key: "b"}}},
-			want:   Resolution{Pending: []string{"s"}},
+			args:   args{inputs: []Input{{Container: "c", Env: "A", Source: Secret("s"), Key: "a"}, {Container: "c", Env: "B", Source: Secret("s"), Key: "b"}}},
+			want:   Resolution{Pending: []Ref{Secret("s")}},
 		},
 		"Absent": {
 			reason: "A Secret that does not exist is a problem, and its inputs are missing.",
-			args:   args{inputs: []Input{{Container: "c", Env: "A", Secret: "s", Key: "a"}}, required: absent},
+			args:   args{inputs: []Input{{Container: "c", Env: "A", Source: Secret("s"), Key: "a"}}, required: absent},
 			want: Resolution{
-				Problems: []Problem{{Secret: "s", Key: "a", Text: "the Secret does not exist"}},
+				Problems: []Problem{{Source: Secret("s"), Key: "a", Text: "the Secret does not exist"}},
 				Restart:  []Value{{Name: "c env A"}},
 			},
 		},
 		"AbsentVolume": {
 			reason: "A Secret of which all keys are read has no key to name.",
-			args:   args{inputs: []Input{{Container: "c", File: "/mnt/", Secret: "s"}}, required: absent},
+			args:   args{inputs: []Input{{Container: "c", File: "/mnt/", Source: Secret("s")}}, required: absent},
 			want: Resolution{
-				Problems: []Problem{{Secret: "s", Text: "the Secret does not exist"}},
+				Problems: []Problem{{Source: Secret("s"), Text: "the Secret does not exist"}},
 				Restart:  []Value{{Name: "c file /mnt/"}},
 			},
 		},
 		"AbsentOptional": {
 			reason: "A Secret that may be missing is no problem, and its inputs are missing.",
-			args:   args{inputs: []Input{{Container: "c", Env: "A", Secret: "s", Key: "a", Optional: true}}, required: absent},
+			args:   args{inputs: []Input{{Container: "c", Env: "A", Source: Secret("s"), Key: "a", Optional: true}}, required: absent},
 			want:   Resolution{Restart: []Value{{Name: "c env A"}}},
 		},
 		"AbsentCreating": {
 			reason: "A Secret that is being created is no problem, and has no values yet.",
-			args:   args{inputs: []Input{{Container: "c", Env: "A", Secret: "s", Key: "a"}}, required: absent, creating: []string{"s"}},
-			want:   Resolution{Creating: []string{"s"}},
+			args:   args{inputs: []Input{{Container: "c", Env: "A", Source: Secret("s"), Key: "a"}}, required: absent, absent: map[Ref]Absent{Secret("s"): {Creating: true}}},
+			want:   Resolution{Creating: []Ref{Secret("s")}},
 		},
 		"Present": {
 			reason: "A value is what the pod sees: decoded, and not trimmed.",
-			args:   args{inputs: []Input{{Container: "c", Env: "A", Secret: "s", Key: "a"}}, required: required(t, "s", map[string]any{"a": "dmFsdWUK", "b": "eA=="})},
+			args:   args{inputs: []Input{{Container: "c", Env: "A", Source: Secret("s"), Key: "a"}}, required: required(t, "s", map[string]any{"a": "dmFsdWUK", "b": "eA=="})},
 			want:   Resolution{Restart: []Value{{Name: "c env A", Present: true, Bytes: []byte("value\n")}}},
 		},
 		"PresentCreating": {
-			reason: "A Secret that exists is not being created.",
-			args:   args{inputs: []Input{{Container: "c", Env: "A", Secret: "s", Key: "a"}}, required: required(t, "s", map[string]any{"a": "dmFsdWU="}), creating: []string{"s"}},
-			want:   Resolution{Restart: []Value{{Name: "c env A", Present: true, Bytes: []byte("value")}}},
+			reason: "A Secret that makes room for another one has no value to read.",
+			args:   args{inputs: []Input{{Container: "c", Env: "A", Source: Secret("s"), Key: "a"}}, required: required(t, "s", map[string]any{"a": "dmFsdWU="}), absent: map[Ref]Absent{Secret("s"): {Creating: true}}},
+			want:   Resolution{Creating: []Ref{Secret("s")}},
+		},
+		"AbsentExplained": {
+			reason: "Where it means more than that somebody has to create it, that is said.",
+			args:   args{inputs: []Input{{Container: "c", Env: "A", Source: Secret("s"), Key: "a"}}, required: absent, absent: map[Ref]Absent{Secret("s"): {Text: "bring it back"}}},
+			want: Resolution{
+				Problems: []Problem{{Source: Secret("s"), Key: "a", Text: "bring it back"}},
+				Restart:  []Value{{Name: "c env A"}},
+			},
+		},
+		"ConfigMap": {
+			reason: "The values of a ConfigMap are text, and binary ones are base64.",
+			args: args{
+				inputs:   []Input{{Container: "c", Env: "A", Source: ConfigMap("m"), Key: "a"}, {Container: "c", File: "/b", Source: ConfigMap("m"), Key: "b"}, {Container: "c", Env: "C", Source: ConfigMap("m"), Key: "c"}},
+				required: lookedUp(t, "ConfigMap", "m", map[string]any{"data": map[string]any{"a": "value"}, "binaryData": map[string]any{"b": "AAE="}}),
+			},
+			want: Resolution{
+				Problems: []Problem{{Source: ConfigMap("m"), Key: "c", Text: "the ConfigMap has no such key in its data. It has a, b"}},
+				Restart:  []Value{{Name: "c env A", Present: true, Bytes: []byte("value")}, {Name: "c env C"}, {Name: "c file /b", Present: true, Bytes: []byte{0, 1}}},
+			},
 		},
 		"KeyMissing": {
 			reason: "A key that is not there is a problem.",
-			args:   args{inputs: []Input{{Container: "c", Env: "A", Secret: "s", Key: "a"}}, required: required(t, "s", map[string]any{"b": "eA=="})},
+			args:   args{inputs: []Input{{Container: "c", Env: "A", Source: Secret("s"), Key: "a"}}, required: required(t, "s", map[string]any{"b": "eA=="})},
 			want: Resolution{
-				Problems: []Problem{{Secret: "s", Key: "a", Text: "the Secret has no such key in its data"}},
+				Problems: []Problem{{Source: Secret("s"), Key: "a", Text: "the Secret has no such key in its data. It has b"}},
 				Restart:  []Value{{Name: "c env A"}},
 			},
 		},
 		"KeyMissingOptional": {
 			reason: "A key that may be missing is no problem.",
-			args:   args{inputs: []Input{{Container: "c", Env: "A", Secret: "s", Key: "a", Optional: true}}, required: required(t, "s", map[string]any{})},
+			args:   args{inputs: []Input{{Container: "c", Env: "A", Source: Secret("s"), Key: "a", Optional: true}}, required: required(t, "s", map[string]any{})},
 			want:   Resolution{Restart: []Value{{Name: "c env A"}}},
 		},
 		"ValueEmpty": {
 			reason: "A value that is needed and empty is a problem.",
-			args:   args{inputs: []Input{{Container: "c", Env: "A", Secret: "s", Key: "a"}}, required: required(t, "s", map[string]any{"a": ""})},
+			args:   args{inputs: []Input{{Container: "c", Env: "A", Source: Secret("s"), Key: "a"}}, required: required(t, "s", map[string]any{"a": ""})},
 			want: Resolution{
-				Problems: []Problem{{Secret: "s", Key: "a", Text: "its value is empty"}},
+				Problems: []Problem{{Source: Secret("s"), Key: "a", Text: "its value is empty"}},
 				Restart:  []Value{{Name: "c env A"}},
 			},
 		},
 		"ValueEmptyOptional": {
 			reason: "An empty value that may be missing is there.",
-			args:   args{inputs: []Input{{Container: "c", Env: "A", Secret: "s", Key: "a", Optional: true}}, required: required(t, "s", map[string]any{"a": ""})},
+			args:   args{inputs: []Input{{Container: "c", Env: "A", Source: Secret("s"), Key: "a", Optional: true}}, required: required(t, "s", map[string]any{"a": ""})},
 			want:   Resolution{Restart: []Value{{Name: "c env A", Present: true, Bytes: []byte{}}}},
 		},
 		"ValueNotBase64": {
 			reason: "A value that cannot be decoded is a problem, and is not repeated.",
-			args:   args{inputs: []Input{{Container: "c", Env: "A", Secret: "s", Key: "a"}}, required: required(t, "s", map[string]any{"a": "value!"})},
+			args:   args{inputs: []Input{{Container: "c", Env: "A", Source: Secret("s"), Key: "a"}}, required: required(t, "s", map[string]any{"a": "value!"})},
 			want: Resolution{
-				Problems: []Problem{{Secret: "s", Key: "a", Text: "its value is not valid base64"}},
+				Problems: []Problem{{Source: Secret("s"), Key: "a", Text: "its value is not valid base64"}},
 				Restart:  []Value{{Name: "c env A"}},
 			},
 		},
 		"ValueRefused": {
 			reason: "A value that the server would refuse is a problem.",
-			args:   args{inputs: []Input{{Container: "c", Env: dittofs.EnvJWTSecret, Secret: "s", Key: "a"}}, required: required(t, "s", map[string]any{"a": "c2hvcnQ="})},
+			args:   args{inputs: []Input{{Container: "c", Env: dittofs.EnvJWTSecret, Source: Secret("s"), Key: "a"}}, required: required(t, "s", map[string]any{"a": "c2hvcnQ="})},
 			want: Resolution{
-				Problems: []Problem{{Secret: "s", Key: "a", Text: dittofs.Check(dittofs.EnvJWTSecret, []byte("short"))}},
+				Problems: []Problem{{Source: Secret("s"), Key: "a", Text: dittofs.Check(dittofs.EnvJWTSecret, []byte("short"))}},
 				Restart:  []Value{{Name: "c env " + dittofs.EnvJWTSecret, Present: true, Bytes: []byte("short")}},
 
 				Guessable: true,
@@ -129,7 +153,7 @@ func TestResolve(t *testing.T) {
 		"AllKeys": {
 			reason: "Each key of a Secret that is read as a whole is an input, in the order of the names.",
 			args: args{
-				inputs:   []Input{{Container: "c", Env: "P_", Secret: "s"}, {Container: "c", File: "/mnt/", Secret: "s"}},
+				inputs:   []Input{{Container: "c", Env: "P_", Source: Secret("s")}, {Container: "c", File: "/mnt/", Source: Secret("s")}},
 				required: required(t, "s", map[string]any{"b": "Yg==", "a": "YQ=="}),
 			},
 			want: Resolution{Restart: []Value{
@@ -141,22 +165,22 @@ func TestResolve(t *testing.T) {
 		},
 		"AllKeysOfNone": {
 			reason: "A Secret without keys has no inputs, and is no problem.",
-			args:   args{inputs: []Input{{Container: "c", File: "/mnt/", Secret: "s"}}, required: required(t, "s", map[string]any{})},
+			args:   args{inputs: []Input{{Container: "c", File: "/mnt/", Source: Secret("s")}}, required: required(t, "s", map[string]any{})},
 			want:   Resolution{},
 		},
 		"Hot": {
 			reason: "What the server reads again is checked, but a restart changes nothing about it.",
 			args: args{
-				inputs:   []Input{{Container: "c", File: dittofs.KeytabFile, Secret: "s", Key: "a"}, {Container: "c", File: dittofs.TLSKeyFile, Secret: "s", Key: "b"}},
+				inputs:   []Input{{Container: "c", File: dittofs.KeytabFile, Source: Secret("s"), Key: "a"}, {Container: "c", File: dittofs.TLSKeyFile, Source: Secret("s"), Key: "b"}},
 				required: required(t, "s", map[string]any{"a": "BQIA"}),
 			},
-			want: Resolution{Problems: []Problem{{Secret: "s", Key: "b", Text: "the Secret has no such key in its data"}}},
+			want: Resolution{Problems: []Problem{{Source: Secret("s"), Key: "b", Text: "the Secret has no such key in its data. It has a"}}},
 		},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := Resolve(tc.args.inputs, SecretsFrom(tc.args.required, tc.args.inputs, "ns"), tc.args.creating)
+			got := Resolve(tc.args.inputs, LookUp(lookups.New(tc.args.required), tc.args.inputs, "ns"), tc.args.absent)
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s\nResolve(...): -want, +got:\n%s", tc.reason, diff)
 			}
@@ -168,19 +192,46 @@ func TestResolve(t *testing.T) {
 // found in. A message that changes is a write.
 func TestProblemsAreStable(t *testing.T) {
 	inputs := []Input{
-		{Container: "c", Env: "A", Secret: "s2", Key: "a"},
-		{Container: "c", Env: "B", Secret: "s1", Key: "b"},
-		{Container: "d", Env: "B", Secret: "s1", Key: "b"},
+		{Container: "c", Env: "A", Source: Secret("s2"), Key: "a"},
+		{Container: "c", Env: "B", Source: Secret("s1"), Key: "b"},
+		{Container: "d", Env: "B", Source: Secret("s1"), Key: "b"},
 	}
-	absent := map[string]*fnv1.Resources{requirementPrefix + "s1": {}, requirementPrefix + "s2": {}}
+	absent := map[string]*fnv1.Resources{Secret("s1").key(): {}, Secret("s2").key(): {}}
 
 	lines := []string{}
-	for _, p := range Resolve(inputs, SecretsFrom(absent, inputs, "ns"), nil).Problems {
+	for _, p := range Resolve(inputs, LookUp(lookups.New(absent), inputs, "ns"), nil).Problems {
 		lines = append(lines, p.String())
 	}
 
 	want := `Secret "s1", key "b": the Secret does not exist; Secret "s2", key "a": the Secret does not exist`
 	if diff := cmp.Diff(want, strings.Join(lines, "; ")); diff != "" {
 		t.Errorf("Problems should be sorted, each once: -want, +got:\n%s", diff)
+	}
+}
+
+// TestGone finds what a running server can no longer be started with.
+func TestGone(t *testing.T) {
+	sources := LookUp(lookups.New(map[string]*fnv1.Resources{Secret("gone").key(): {}, Secret("s").key(): required(t, "s", map[string]any{"a": "YQ=="})[Secret("s").key()]}),
+		[]Input{{Source: Secret("gone")}, {Source: Secret("s")}, {Source: Secret("unasked")}}, "ns")
+
+	cases := map[string]struct {
+		reason string
+		in     Input
+		want   []Problem
+	}{
+		"There":    {reason: "What is there is not gone.", in: Input{Env: "A", Source: Secret("s"), Key: "a"}, want: []Problem{}},
+		"All":      {reason: "A Secret that is read as a whole is not gone with a key.", in: Input{File: "/d/", Source: Secret("s")}, want: []Problem{}},
+		"Secret":   {reason: "A Secret that is gone keeps the pod from starting.", in: Input{Env: "A", Source: Secret("gone"), Key: "a"}, want: []Problem{{Source: Secret("gone"), Key: "a", Text: goneText}}},
+		"Key":      {reason: "A key that is gone keeps the pod from starting.", in: Input{Env: "A", Source: Secret("s"), Key: "b"}, want: []Problem{{Source: Secret("s"), Key: "b", Text: goneText}}},
+		"Optional": {reason: "What may be missing keeps nothing from starting.", in: Input{Env: "A", Source: Secret("gone"), Key: "a", Optional: true}, want: []Problem{}},
+		"Unasked":  {reason: "What Crossplane has not looked up may be there.", in: Input{Env: "A", Source: Secret("unasked"), Key: "a"}, want: []Problem{}},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, Gone([]Input{tc.in}, sources)); diff != "" {
+				t.Errorf("%s\nGone(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
 	}
 }

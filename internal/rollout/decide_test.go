@@ -9,39 +9,77 @@ import (
 // TestDecide goes through the order of the rules. What they mean to a server is
 // tested with the whole function.
 func TestDecide(t *testing.T) {
-	old, wanted := Annotations{ConfigHash: "old", RestartToken: "token"}, Annotations{ConfigHash: "new", RestartToken: "token"}
+	wanted := Annotations{ConfigHash: "new", RestartToken: "token"}
+	running := Observed{Annotations: Annotations{ConfigHash: "old", RestartToken: "token"}, Runs: true}
+	stopped := Observed{Annotations: running.Annotations}
+	untold := Observed{Annotations: Annotations{ConfigHash: "old"}, Runs: true}
+	changes := []string{configuration}
 
-	advance := Decision{Action: Advance, Annotations: wanted, Wanted: wanted}
-	hold := func(r Reason) Decision { return Decision{Action: Hold, Annotations: old, Wanted: wanted, Reason: r} }
+	state := func(observed *Observed, edits ...func(*State)) State {
+		s := State{Wanted: wanted, Observed: observed}
+		if observed != nil {
+			s.Changes = changes
+		}
+		for _, e := range edits {
+			e(&s)
+		}
+		return s
+	}
+	advance := func(pinned bool) Decision {
+		return Decision{Action: Advance, Annotations: wanted, Wanted: wanted, Changes: changes, Pinned: pinned}
+	}
+	create := Decision{Action: Advance, Annotations: wanted, Wanted: wanted}
+	hold := func(o *Observed, r Reason) Decision {
+		return Decision{Action: Hold, Annotations: o.Annotations, Wanted: wanted, Reason: r, Changes: changes, Pinned: true}
+	}
 	withhold := func(r Reason) Decision { return Decision{Action: Withhold, Wanted: wanted, Reason: r} }
+
+	lookups := func(s *State) { s.LookupsPending = true }
+	taken := func(s *State) { s.NameTaken = true }
+	pending := func(s *State) { s.SecretsPending = true }
+	creating := func(s *State) { s.SecretsCreating = true }
+	missing := func(s *State) { s.SecretsMissing = true }
+	proceed := func(s *State) { s.ProceedWithout = true }
+	database := func(s *State) { s.DatabasePending = true }
+	configMap := func(s *State) { s.ConfigMapPending = true }
+	manual := func(s *State) { s.Manual = true }
+	carried := func(s *State) { s.TokenCarried = true }
+	unchanged := func(s *State) { s.Changes = nil }
 
 	cases := map[string]struct {
 		reason string
 		state  State
 		want   Decision
 	}{
-		"Create":                  {reason: "A new server should have the hash at once.", state: State{Wanted: wanted}, want: advance},
-		"CreateManual":            {reason: "The policy is about restarts.", state: State{Wanted: wanted, Manual: true}, want: advance},
-		"Advance":                 {reason: "A changed input should restart the server.", state: State{Wanted: wanted, Observed: &old}, want: advance},
-		"Pending":                 {reason: "Nothing can be said before all Secrets are looked up.", state: State{Wanted: wanted, Observed: &old, SecretsPending: true}, want: hold(SecretsPending)},
-		"PendingNew":              {reason: "Nothing can be said before all Secrets are looked up.", state: State{Wanted: wanted, SecretsPending: true}, want: withhold(SecretsPending)},
-		"PendingBeforeMissing":    {reason: "A Secret that is not looked up may explain one that is missing.", state: State{Wanted: wanted, Observed: &old, SecretsPending: true, SecretsMissing: true}, want: hold(SecretsPending)},
-		"PendingProceed":          {reason: "To proceed without Secrets is not to proceed before they are looked up.", state: State{Wanted: wanted, Observed: &old, SecretsPending: true, ProceedWithout: true}, want: hold(SecretsPending)},
-		"Missing":                 {reason: "A partial hash would restart the server twice.", state: State{Wanted: wanted, Observed: &old, SecretsMissing: true}, want: hold(SecretsMissing)},
-		"MissingNew":              {reason: "A server without its Secrets does not start.", state: State{Wanted: wanted, SecretsMissing: true}, want: withhold(SecretsMissing)},
-		"MissingBeforeConfigMap":  {reason: "Where two things are waited for, the user can do something about the Secret.", state: State{Wanted: wanted, Observed: &old, SecretsMissing: true, ConfigMapStale: true}, want: hold(SecretsMissing)},
-		"MissingProceed":          {reason: "The platform team has said so.", state: State{Wanted: wanted, Observed: &old, SecretsMissing: true, ProceedWithout: true}, want: advance},
-		"MissingProceedNew":       {reason: "The platform team has said so.", state: State{Wanted: wanted, SecretsMissing: true, ProceedWithout: true}, want: advance},
-		"MissingProceedConfigMap": {reason: "The ConfigMap goes first, with Secrets and without.", state: State{Wanted: wanted, Observed: &old, SecretsMissing: true, ProceedWithout: true, ConfigMapStale: true}, want: hold(ConfigMapFirst)},
-		"ConfigMap":               {reason: "A pod that starts before its ConfigMap is written keeps the old one.", state: State{Wanted: wanted, Observed: &old, ConfigMapStale: true}, want: hold(ConfigMapFirst)},
-		"ConfigMapNew":            {reason: "A new pod too could read an old ConfigMap.", state: State{Wanted: wanted, ConfigMapStale: true}, want: withhold(ConfigMapFirst)},
-		"ManualBeforeConfigMap":   {reason: "A user who wants to say when should be told so, whatever else is waited for.", state: State{Wanted: wanted, Observed: &old, ConfigMapStale: true, Manual: true}, want: hold(ManualPolicy)},
-		"ManualTokenAndConfigMap": {reason: "A new token should find the ConfigMap written.", state: State{Wanted: wanted, Observed: &Annotations{ConfigHash: "old"}, ConfigMapStale: true, Manual: true}, want: Decision{Action: Hold, Annotations: Annotations{ConfigHash: "old"}, Wanted: wanted, Reason: ConfigMapFirst}},
-		"Manual":                  {reason: "The user wants to say when.", state: State{Wanted: wanted, Observed: &old, Manual: true}, want: hold(ManualPolicy)},
-		"ManualNewToken":          {reason: "The user says: now.", state: State{Wanted: wanted, Observed: &Annotations{ConfigHash: "old"}, Manual: true}, want: advance},
-		"ManualNothingChanged":    {reason: "Nothing waits for the user.", state: State{Wanted: wanted, Observed: &wanted, Manual: true}, want: advance},
-		"DatabasePendingNew":      {reason: "A server without its database does not start.", state: State{Wanted: wanted, DatabasePending: true}, want: withhold(DatabasePending)},
-		"DatabasePendingRunning":  {reason: "A database that is not ready for a while is no reason to hold anything.", state: State{Wanted: wanted, Observed: &old, DatabasePending: true}, want: advance},
+		"Create":                  {reason: "A new server should have the hash at once.", state: state(nil), want: create},
+		"CreateManual":            {reason: "The policy is about restarts.", state: state(nil, manual), want: create},
+		"CreateBesideConfigMap":   {reason: "A new pod waits for its ConfigMap.", state: state(nil, configMap), want: create},
+		"Advance":                 {reason: "A changed input should restart the server.", state: state(&running), want: advance(false)},
+		"Lookups":                 {reason: "Nothing is created before it is known whether its name is free.", state: state(nil, lookups), want: withhold(LookupsPending)},
+		"Taken":                   {reason: "Nothing of others is taken over.", state: state(nil, taken, missing), want: withhold(NameTaken)},
+		"TakenRunning":            {reason: "A ConfigMap of others is not one to start with.", state: state(&running, taken), want: hold(&running, NameTaken)},
+		"Pending":                 {reason: "Nothing can be said before all Secrets are looked up.", state: state(&running, pending), want: hold(&running, SecretsPending)},
+		"PendingNew":              {reason: "Nothing can be said before all Secrets are looked up.", state: state(nil, pending), want: withhold(SecretsPending)},
+		"PendingBeforeMissing":    {reason: "A Secret that is not looked up may explain one that is missing.", state: state(&running, pending, missing), want: hold(&running, SecretsPending)},
+		"PendingProceed":          {reason: "To proceed without Secrets is not to proceed before they are looked up.", state: state(&running, pending, proceed), want: hold(&running, SecretsPending)},
+		"Creating":                {reason: "A Secret that is being created is there in a moment.", state: state(&running, creating, missing), want: hold(&running, SecretsPending)},
+		"Missing":                 {reason: "A partial hash would restart the server twice.", state: state(&running, missing), want: hold(&running, SecretsMissing)},
+		"MissingNew":              {reason: "A server without its Secrets does not start.", state: state(nil, missing), want: withhold(SecretsMissing)},
+		"MissingStopped":          {reason: "A partial hash is wrong also for a server that is stopped.", state: state(&stopped, missing), want: hold(&stopped, SecretsMissing)},
+		"MissingBeforeConfigMap":  {reason: "Where two things are waited for, the user can do something about the Secret.", state: state(&running, missing, configMap), want: hold(&running, SecretsMissing)},
+		"MissingProceed":          {reason: "The platform team has said so.", state: state(&running, missing, proceed), want: advance(false)},
+		"MissingProceedNew":       {reason: "The platform team has said so.", state: state(nil, missing, proceed), want: create},
+		"MissingProceedConfigMap": {reason: "The ConfigMap goes first, with Secrets and without.", state: state(&running, missing, proceed, configMap), want: hold(&running, ConfigMapFirst)},
+		"ConfigMap":               {reason: "A running server's template must not name a ConfigMap that may never come.", state: state(&running, configMap), want: hold(&running, ConfigMapFirst)},
+		"ManualBeforeConfigMap":   {reason: "A user who wants to say when should be told so, whatever else is waited for.", state: state(&running, manual, configMap), want: hold(&running, ManualPolicy)},
+		"ManualTokenAndConfigMap": {reason: "A new token should find the ConfigMap written.", state: state(&untold, manual, configMap), want: hold(&untold, ConfigMapFirst)},
+		"Manual":                  {reason: "The user wants to say when.", state: state(&running, manual), want: hold(&running, ManualPolicy)},
+		"ManualNewToken":          {reason: "The user says: now.", state: state(&untold, manual), want: advance(true)},
+		"ManualStopped":           {reason: "What is stopped has nothing to hold. That it is stopped was observed, and may be so no longer.", state: state(&stopped, manual), want: advance(true)},
+		"ManualNothingChanged":    {reason: "Nothing waits for the user.", state: state(&running, manual, unchanged), want: Decision{Action: Advance, Annotations: wanted, Wanted: wanted, Pinned: true}},
+		"TokenCarried":            {reason: "A token that was observed may be an old one.", state: state(&running, carried), want: advance(true)},
+		"Database":                {reason: "A server without its database does not start.", state: state(nil, database), want: withhold(DatabasePending)},
+		"DatabaseRunning":         {reason: "A running server stays on its database until the new one is ready, also where it has no account yet.", state: state(&running, database, creating), want: hold(&running, DatabasePending)},
 	}
 
 	for name, tc := range cases {
