@@ -67,7 +67,7 @@ func FuzzInput(f *testing.F) {
 
 func FuzzObserved(f *testing.F) {
 	c, _ := newRunningCluster(f)
-	for _, name := range []string{manifests.ConfigMapResource, manifests.HeadlessServiceResource, manifests.APIServiceResource, manifests.StatefulSetResource} {
+	for _, name := range []string{CONFIGRES, manifests.HeadlessServiceResource, manifests.APIServiceResource, manifests.StatefulSetResource} {
 		s := c.composed[name]
 		seed(f, s, name)
 		for _, field := range []string{"metadata", "data", "spec", "status"} {

@@ -102,9 +102,9 @@ func randomChange(c *cluster, r *rand.Rand) {
 		func() { c.setSecret("admin", "password", strings.Repeat("p", r.IntN(80))) },
 		func() { c.setSecret("jwt", "other", "value") },
 		func() { delete(c.composed, manifests.StatefulSetResource) },
-		func() { delete(c.composed, manifests.ConfigMapResource) },
-		func() { c.edit(manifests.ConfigMapResource, "data[config.yaml]", "edited: true") },
-		func() { c.edit(manifests.ConfigMapResource, "data", map[string]any{}) },
+		func() { delete(c.composed, c.configMap()) },
+		func() { c.edit(c.configMap(), "data[config.yaml]", "edited: true") },
+		func() { c.edit(c.configMap(), "data", map[string]any{}) },
 		func() { c.edit(manifests.StatefulSetResource, "spec.template.metadata.annotations", map[string]any{}) },
 		func() {
 			c.edit(manifests.StatefulSetResource, "spec.template.metadata.annotations", map[string]any{manifests.AnnotationConfigHash: "of another kind"})

@@ -107,14 +107,14 @@ func TestRollout(t *testing.T) {
 			when:   func(c *cluster) { c.setSecret("admin", "password", "") },
 			want:   want{Hash: absent, TTL: pendingTTL, SecretsResolved: "FALSE Unresolved", RestartPending: "FALSE UpToDate", Progressing: "FALSE Waiting"},
 		},
-		"WithholdWithStaleConfigMap": {
-			reason: "A pod that is created while an old ConfigMap is still there could read that one for good, so the ConfigMap should go first.",
+		"CreateBesideAnotherConfigMap": {
+			reason: "A pod waits for the ConfigMap that its template names, so a server can be created beside it.",
 			given:  running,
 			when: func(c *cluster) {
 				delete(c.composed, manifests.StatefulSetResource)
 				c.set("spec.logging.level", "DEBUG")
 			},
-			want: want{Hash: absent, TTL: pendingTTL, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "FALSE Waiting"},
+			want: want{Hash: fresh, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "TRUE Creating"},
 		},
 		"CreateBesideItsConfigMap": {
 			reason: "A ConfigMap that is as wanted is no reason to wait.",
@@ -131,7 +131,7 @@ func TestRollout(t *testing.T) {
 			reason: "A changed Secret should restart the server.",
 			given:  running,
 			when:   func(c *cluster) { c.setSecret("jwt", "key", strings.Repeat("k", 32)) },
-			want:   want{Hash: fresh, Announced: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "TRUE RollingOut"},
+			want:   want{Hash: fresh, Announced: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "TRUE Restarting", Progressing: "TRUE RollingOut"},
 		},
 		"HoldForConfigMap": {
 			reason: "While the observed ConfigMap is the old one, the hash should stay, and the StatefulSet should not be ready so that Crossplane comes back.",
@@ -142,13 +142,7 @@ func TestRollout(t *testing.T) {
 		"HoldForLostConfigMap": {
 			reason: "A running server whose ConfigMap was deleted should keep its hash until the ConfigMap is back.",
 			given:  running,
-			when:   func(c *cluster) { delete(c.composed, manifests.ConfigMapResource) },
-			want:   want{Hash: old, TTL: pendingTTL, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE ConfigMapFirst", Progressing: "TRUE RollingOut"},
-		},
-		"HoldForEditedConfigMap": {
-			reason: "A ConfigMap that somebody has edited is put back, and the server, which has not read it, should not restart.",
-			given:  running,
-			when:   func(c *cluster) { c.edit(manifests.ConfigMapResource, "data[config.yaml]", "edited: true") },
+			when:   func(c *cluster) { delete(c.composed, c.configMap()) },
 			want:   want{Hash: old, TTL: pendingTTL, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE ConfigMapFirst", Progressing: "TRUE RollingOut"},
 		},
 		"AdvanceOnceConfigMapIsWritten": {
@@ -158,7 +152,7 @@ func TestRollout(t *testing.T) {
 				c.set("spec.logging.level", "DEBUG")
 				c.apply(c.reconcile())
 			},
-			want: want{Hash: fresh, Announced: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "TRUE RollingOut"},
+			want: want{Hash: fresh, Announced: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "TRUE Restarting", Progressing: "TRUE RollingOut"},
 		},
 		"HoldWithoutSecret": {
 			reason: "A running server should not restart because a Secret is gone.",
@@ -230,13 +224,39 @@ func TestRollout(t *testing.T) {
 			reason: "A new token should restart the server, also with nothing else changed.",
 			given:  manual,
 			when:   func(c *cluster) { c.set("spec.rollout.restartToken", "tuesday") },
-			want:   want{Hash: fresh, Announced: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "TRUE RollingOut"},
+			want:   want{Hash: fresh, Announced: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "TRUE Restarting", Progressing: "TRUE RollingOut"},
 		},
-		"ManualAdvancesOnRemovedToken": {
-			reason: "A token that is removed is a changed token.",
+		"ManualKeepsWhenTokenIsTakenAway": {
+			reason: "To take a token away is no request: GitOps tools do it when somebody else has set it.",
 			given:  manual,
 			when:   func(c *cluster) { c.unset("spec.rollout.restartToken") },
-			want:   want{Hash: fresh, Announced: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "TRUE RollingOut"},
+			want:   want{Hash: old, Ready: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "FALSE RolledOut"},
+		},
+		"AutomaticKeepsWhenTokenIsTakenAway": {
+			reason: "To take a token away is no request under any policy.",
+			given:  manual,
+			when:   func(c *cluster) { c.set("spec.rollout", map[string]any{"policy": "Automatic"}) },
+			want:   want{Hash: old, Ready: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "FALSE RolledOut"},
+		},
+		"ManualOfTheInput": {
+			reason: "The platform team can say it for all servers.",
+			given:  running,
+			when: func(c *cluster) {
+				c.setInput("{rollout: {policy: Manual}, image: example.com/dittofs:next}")
+			},
+			want: want{Hash: old, Ready: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "TRUE ManualPolicy", Progressing: "FALSE RolledOut"},
+		},
+		"ManualStarts": {
+			reason: "A server that is stopped has nothing to hold: it starts with what is wanted.",
+			given: func(c *cluster) {
+				c.set("spec.replicas", 0)
+				manual(c)
+			},
+			when: func(c *cluster) {
+				c.setSecret("jwt", "key", strings.Repeat("k", 32))
+				c.set("spec.replicas", 1)
+			},
+			want: want{Hash: fresh, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "TRUE Restarting", Progressing: "TRUE RollingOut"},
 		},
 		"ManualCreates": {
 			reason: "The policy is about restarts: a server that is not there yet should be created.",
@@ -247,7 +267,7 @@ func TestRollout(t *testing.T) {
 			reason: "A new token should restart the server under any policy.",
 			given:  running,
 			when:   func(c *cluster) { c.set("spec.rollout.restartToken", "now") },
-			want:   want{Hash: fresh, Announced: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "TRUE RollingOut"},
+			want:   want{Hash: fresh, Announced: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "TRUE Restarting", Progressing: "TRUE RollingOut"},
 		},
 		"ProceedCreatesWithoutSecret": {
 			reason: "If the platform team says so, the server should be created with what there is.",
@@ -318,9 +338,9 @@ func TestRollout(t *testing.T) {
 	}
 }
 
-// TestHeldStatefulSetMoves holds the hash of a running server, and nothing else: a
-// Secret that is away must not keep a fixed image from being rolled out.
-func TestHeldStatefulSetMoves(t *testing.T) {
+// TestHeldServerStays holds a running server whole, its image included: a new pod
+// would need what is not there. Its Services move on.
+func TestHeldServerStays(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		when   func(c *cluster)
@@ -359,6 +379,12 @@ func TestHeldStatefulSetMoves(t *testing.T) {
 			call:   (*cluster).reconcile,
 			want:   "FALSE Unresolved",
 		},
+		"Manual": {
+			reason: "The user wants to say when.",
+			when:   func(c *cluster) { c.set("spec.rollout.policy", "Manual") },
+			call:   (*cluster).reconcile,
+			want:   "TRUE Resolved",
+		},
 	}
 
 	for name, tc := range cases {
@@ -366,6 +392,9 @@ func TestHeldStatefulSetMoves(t *testing.T) {
 			c, running := newRunningCluster(t)
 			c.set("spec.image", "example.com/dittofs:next")
 			c.set("spec.resources.limits.memory", "2Gi")
+			c.set("spec.podLabels", map[string]any{"team": "a"})
+			c.set("spec.tolerations", []any{map[string]any{"operator": "Exists"}})
+			c.set("spec.podSecurityContext.runAsUser", 1000)
 			c.set("spec.service.annotations", map[string]any{"example.com/key": "value"})
 			if tc.when != nil {
 				tc.when(c)
@@ -377,13 +406,11 @@ func TestHeldStatefulSetMoves(t *testing.T) {
 				t.Errorf("%s\nf.RunFunction(...): -want SecretsResolved, +got SecretsResolved:\n%s", tc.reason, diff)
 			}
 			ss := desired(rsp, manifests.StatefulSetResource)
-			if got, want := hashOf(ss), hashOf(desired(running, manifests.StatefulSetResource)); got != want {
-				t.Errorf("%s\nThe hash is %q, want %q as before", tc.reason, got, want)
+			if diff := diff(template(desired(running, manifests.StatefulSetResource)), template(ss)); diff != "" {
+				t.Errorf("%s\nThe pod template should stay as it was sent: -before, +now:\n%s", tc.reason, diff)
 			}
-			for path, want := range map[string]string{"spec.template.spec.containers[0].image": "example.com/dittofs:next", "spec.template.spec.containers[0].resources.limits.memory": "2Gi"} {
-				if got := stringAt(t, ss, path); got != want {
-					t.Errorf("%s\n%s is %q, want %q: it should move on", tc.reason, path, got, want)
-				}
+			if got, want := stringAt(t, ss, "metadata.resourceVersion"), stringAt(t, c.composed[manifests.StatefulSetResource], "metadata.resourceVersion"); got != want || got == "" {
+				t.Errorf("%s\nA hold is of the StatefulSet that was observed (%q), got %q", tc.reason, want, got)
 			}
 			if got := stringAt(t, desired(rsp, manifests.APIServiceResource), "metadata.annotations[example.com/key]"); got != "value" {
 				t.Errorf("%s\nThe Service should move on", tc.reason)

@@ -95,7 +95,7 @@ func (p *plan) resolve() error {
 	managed, absent := credentials.Compose(p.xr, p.have, p.around, sources)
 	maps.Copy(p.want.Companions, managed)
 	if account := podinputs.Secret(manifests.PerconaSecret(p.xr.DittoServer)); p.databasePending() && sources[account] == nil {
-		absent[account] = podinputs.Absent{Creating: true}
+		absent[account] = podinputs.Absent{Creating: p.kinds.Percona != observe.KindMissing, Text: "Percona's operator writes it, and is not installed"}
 	}
 	p.secrets = podinputs.Resolve(inputs, sources, absent)
 
