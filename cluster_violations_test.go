@@ -22,19 +22,7 @@ func violations(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) []s
 	if _, err := protojson.Marshal(rsp); err != nil {
 		fail("the response cannot be sent: %v", err)
 	}
-	if ttl := rsp.GetMeta().GetTtl().AsDuration(); ttl <= 0 {
-		fail("without a TTL Crossplane before 2.4 never looks at the Secrets again, got %s", ttl)
-	}
-
-	namespace := valueAt(req.GetObserved().GetComposite().GetResource(), "metadata", "namespace").GetStringValue()
-	for name, sel := range rsp.GetRequirements().GetResources() {
-		if sel.GetMatchName() == "" {
-			fail("requirement %q names no Secret, so all Secrets would be sent", name)
-		}
-		if sel.Namespace == nil || sel.GetNamespace() != namespace || namespace == "" {
-			fail("requirement %q is for namespace %q, but the DittoServer is in %q", name, sel.GetNamespace(), namespace)
-		}
-	}
+	lookUpViolations(req, rsp, fail)
 
 	if isFatal(rsp) {
 		if !slices.ContainsFunc(rsp.GetConditions(), func(c *fnv1.Condition) bool {
@@ -68,6 +56,64 @@ func violations(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) []s
 		walk(r.GetResource(), fail)
 	}
 	return v
+}
+
+// Kinds of which objects may be required. Crossplane may read some only where it has
+// been given the right to, and some have no namespace.
+var requiredKinds = map[string]struct {
+	right         string
+	clusterScoped bool
+}{
+	"Secret":                   {},
+	"ConfigMap":                {},
+	"Service":                  {},
+	"StatefulSet":              {right: "statefulsets.apps"},
+	"PersistentVolumeClaim":    {right: "persistentvolumeclaims"},
+	"NetworkPolicy":            {right: "networkpolicies.networking.k8s.io"},
+	"ServiceMonitor":           {right: "servicemonitors.monitoring.coreos.com"},
+	"PerconaPGCluster":         {right: "perconapgclusters.pgv2.percona.com"},
+	"CustomResourceDefinition": {clusterScoped: true},
+	"EnvironmentConfig":        {clusterScoped: true},
+}
+
+// lookUpViolations says what is wrong with what a response requires, and with how
+// long it is good for: as long as something is not looked up, not at all, or
+// Crossplane would store it and answer with it once more.
+func lookUpViolations(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse, fail func(string, ...any)) {
+	readable := map[string]bool{"": true}
+	for _, item := range req.GetRequiredResources()["rights"].GetItems() {
+		for _, v := range valueAt(item.GetResource(), "data", "readable").GetListValue().GetValues() {
+			readable[v.GetStringValue()] = true
+		}
+	}
+
+	namespace := valueAt(req.GetObserved().GetComposite().GetResource(), "metadata", "namespace").GetStringValue()
+	unanswered := false
+	for name, sel := range rsp.GetRequirements().GetResources() {
+		if _, answered := req.GetRequiredResources()[name]; !answered {
+			unanswered = true
+		}
+		kind, known := requiredKinds[sel.GetKind()]
+		if !known || !readable[kind.right] {
+			fail("requirement %q is for a kind that Crossplane may not be able to read: %s", name, sel.GetKind())
+		}
+		if sel.GetMatchName() == "" && (name != "configs" || len(sel.GetMatchLabels().GetLabels()) == 0) {
+			fail("requirement %q names no object, so all of them would be sent", name)
+		}
+		switch {
+		case kind.clusterScoped && sel.Namespace != nil:
+			fail("requirement %q is for namespace %q, but a %s has none", name, sel.GetNamespace(), sel.GetKind())
+		case !kind.clusterScoped && (sel.GetNamespace() != namespace || namespace == ""):
+			fail("requirement %q is for namespace %q, but the DittoServer is in %q", name, sel.GetNamespace(), namespace)
+		}
+	}
+
+	switch ttl := rsp.GetMeta().GetTtl().AsDuration(); {
+	case unanswered && ttl != 0:
+		fail("while something is not looked up yet the response must not be stored, but its TTL is %s", ttl)
+	case !unanswered && ttl <= 0:
+		fail("without a TTL Crossplane before 2.4 never looks at the Secrets again, got %s", ttl)
+	}
 }
 
 // walk complains about all that a desired object should not say: what we send is
