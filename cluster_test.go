@@ -1,26 +1,26 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"hash/fnv"
 	"maps"
+	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/structpb"
-	"sigs.k8s.io/yaml"
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/crossplane/crossplane-runtime/v2/pkg/fieldpath"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 	"github.com/crossplane/function-sdk-go/logging"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
-
-	"github.com/dittofs/function-dittoserver/internal/manifests"
 )
 
 // A DittoServer as Crossplane sends it: with fields of its own in metadata and
@@ -53,43 +53,81 @@ const (
 	adminPassword = "correct horse"
 )
 
+// xrNamespace is where the DittoServer is.
+const xrNamespace = "team-a"
+
+// What every cluster here has: the rights that come with the function, and the one
+// optional kind that it may compose a database of.
+const clusterObjects = `
+apiVersion: apiextensions.crossplane.io/v1beta1
+kind: EnvironmentConfig
+metadata: {name: function-dittoserver}
+data:
+  readable: [statefulsets.apps, persistentvolumeclaims, networkpolicies.networking.k8s.io, servicemonitors.monitoring.coreos.com, perconapgclusters.pgv2.percona.com]
+`
+
 // A cluster is Crossplane and an API server, as far as the function sees them: it
-// looks up what the function requires, calls it until that is stable, stores what
+// looks up what the function requires, calls it until that is stable, applies what
 // it desires, and refuses what Kubernetes refuses. Each call that it makes is
 // checked for what must hold for all of them.
+//
+// How it composes is read from Crossplane's FunctionComposer: it observes what the
+// composite resource refers to, deletes what is observed and not desired, writes the
+// references, and only then applies, in random order, up to the first error that
+// says anything but that an object is invalid.
 type cluster struct {
 	testing.TB
+	*apiServer
 
 	f *Function
 
-	// What Crossplane sends: the composite resource, the pipeline step's input, what
-	// earlier steps desire, and the composed resources by their names.
+	// What Crossplane sends: the composite resource, the pipeline step's input, and
+	// what earlier steps desire.
 	xr, input *structpb.Struct
 	earlier   *fnv1.State
-	composed  map[string]*structpb.Struct
 
-	// Secrets of the cluster, by namespace and name, and its optional kinds.
-	secrets map[string]*structpb.Struct
-	kinds   []string
+	// Composed are the composed resources that Crossplane observes, by their names,
+	// and secrets all Secrets, by namespace and name. What is set or deleted here is
+	// set or deleted in the cluster.
+	composed, secrets map[string]*structpb.Struct
+	shown             view
 
 	// Seeded makes the first call of a reconcile come with what the last one
 	// required, as Crossplane does from 2.4 on.
 	seeded   bool
 	required *fnv1.Requirements
+
+	// Order is the one in which composed resources are applied, by their names. What
+	// is not in it comes after that, in random order.
+	order []string
+	rand  *rand.Rand
+
+	// Unattended clusters have no controllers: a StatefulSet's status stays as it is.
+	unattended bool
+
+	// InvalidExpected is set by tests that send what Kubernetes refuses.
+	invalidExpected bool
 }
 
+// A view is what a cluster has shown of its objects.
+type view struct{ composed, secrets map[string]*structpb.Struct }
+
 // newCluster returns a cluster with a DittoServer and its Secrets, in which the
-// function has not run yet.
+// function has not run yet. It knows the kind PerconaPGCluster, and not ServiceMonitor.
 func newCluster(tb testing.TB) *cluster {
 	tb.Helper()
+	seed := fnv.New64a()
+	_, _ = seed.Write([]byte(tb.Name()))
 	c := &cluster{
-		TB:       tb,
-		f:        newFunction(logging.NewNopLogger(), time.Minute, nil),
-		xr:       object(tb, basicXR),
-		earlier:  &fnv1.State{},
-		composed: map[string]*structpb.Struct{},
-		secrets:  map[string]*structpb.Struct{},
+		TB:        tb,
+		apiServer: newAPIServer(tb),
+		f:         newFunction(logging.NewNopLogger(), time.Minute, nil),
+		xr:        object(tb, basicXR),
+		earlier:   &fnv1.State{},
+		rand:      rand.New(rand.NewPCG(seed.Sum64(), 0)),
 	}
+	c.addObject(clusterObjects)
+	c.addKind("PerconaPGCluster")
 	c.setSecret("jwt", "key", jwtKey)
 	c.setSecret("admin", "password", adminPassword)
 	return c
@@ -126,28 +164,132 @@ func (c *cluster) setInput(fields string) {
 // creates if need be.
 func (c *cluster) setSecret(name, key, value string) {
 	c.Helper()
-	s, ok := c.secrets["team-a/"+name]
+	c.pull()
+	id := objectID{"Secret", xrNamespace, name}
+	s, ok := c.objects[id]
 	if !ok {
-		s = object(c, fmt.Sprintf("{apiVersion: v1, kind: Secret, type: Opaque, metadata: {name: %s, namespace: team-a}, data: {}}", name))
+		s = object(c, fmt.Sprintf("{apiVersion: v1, kind: Secret, type: Opaque, metadata: {name: %s, namespace: %s}, data: {}}", name, xrNamespace))
 	}
-	c.secrets["team-a/"+name] = with(c, s, "data["+key+"]", base64.StdEncoding.EncodeToString([]byte(value)))
+	c.put(id, with(c, s, "data["+key+"]", base64.StdEncoding.EncodeToString([]byte(value))))
+	c.show()
 }
 
 // unsetSecret removes a key of a Secret.
 func (c *cluster) unsetSecret(name, key string) {
 	c.Helper()
-	c.secrets["team-a/"+name] = without(c, c.secrets["team-a/"+name], "data["+key+"]")
+	c.pull()
+	id := objectID{"Secret", xrNamespace, name}
+	c.put(id, without(c, c.objects[id], "data["+key+"]"))
+	c.show()
 }
 
 // deleteSecret deletes a Secret.
-func (c *cluster) deleteSecret(name string) { delete(c.secrets, "team-a/"+name) }
+func (c *cluster) deleteSecret(name string) { c.deleteObject("Secret", name) }
 
 // edit a field of a composed resource, behind Crossplane's back.
 func (c *cluster) edit(name, path string, value any) {
 	c.Helper()
-	if s, ok := c.composed[name]; ok {
-		c.composed[name] = with(c, s, path, value)
+	c.pull()
+	if o, ok := c.composed[name]; ok {
+		c.change(idOf(o), "kubectl-edit", func(o *structpb.Struct) *structpb.Struct { return with(c, o, path, value) })
 	}
+}
+
+// addObject adds an object of somebody else's, or replaces it.
+func (c *cluster) addObject(text string) {
+	c.Helper()
+	c.pull()
+	c.create("kubectl-create", object(c, text))
+	c.show()
+}
+
+// deleteObject deletes an object, whoever it belongs to.
+func (c *cluster) deleteObject(kind, name string) {
+	c.pull()
+	for _, ns := range []string{xrNamespace, ""} {
+		c.delete(objectID{kind, ns, name})
+	}
+	c.show()
+}
+
+// stored returns an object of the cluster, or nil.
+func (c *cluster) stored(kind, name string) *structpb.Struct {
+	c.pull()
+	if o, ok := c.objects[objectID{kind, xrNamespace, name}]; ok {
+		return o
+	}
+	return c.objects[objectID{kind, "", name}]
+}
+
+// updateAs sets fields of an object as somebody does who does not apply, such as
+// kubectl, a webhook or a controller. The paths are Crossplane's.
+func (c *cluster) updateAs(manager, kind, name string, fields map[string]any) {
+	c.Helper()
+	c.pull()
+	c.change(objectID{kind, xrNamespace, name}, manager, func(o *structpb.Struct) *structpb.Struct { return withAll(c, o, fields) })
+}
+
+// applyAs applies an object as somebody else, by force.
+func (c *cluster) applyAs(manager, text string) {
+	c.Helper()
+	c.pull()
+	before := c.stored(object(c, text).GetFields()["kind"].GetStringValue(), stringOf(object(c, text), "metadata", "name"))
+	if err := c.apiServer.apply(manager, object(c, text)); err != nil {
+		c.Fatal(err)
+	}
+	c.control(before, idOf(object(c, text)))
+	c.show()
+}
+
+func (c *cluster) change(id objectID, manager string, by func(*structpb.Struct) *structpb.Struct) {
+	c.Helper()
+	before := c.objects[id]
+	c.update(id, manager, by)
+	c.control(before, id)
+	c.show()
+}
+
+// addClaim adds a PersistentVolumeClaim that is bound to a volume of the size.
+func (c *cluster) addClaim(name, size string) {
+	c.Helper()
+	c.addObject(fmt.Sprintf(`
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: %s, namespace: %s}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: %s}}, volumeName: pv-%s}
+status: {phase: Bound, accessModes: [ReadWriteOnce], capacity: {storage: %s}}
+`, name, xrNamespace, size, name, size))
+}
+
+// Optional kinds: the CustomResourceDefinitions that clusters may have.
+var optionalKinds = map[string]struct{ group, plural, version string }{
+	"PerconaPGCluster": {"pgv2.percona.com", "perconapgclusters", "v2"},
+	"ServiceMonitor":   {"monitoring.coreos.com", "servicemonitors", "v1"},
+}
+
+// addKind has the cluster know an optional kind.
+func (c *cluster) addKind(kind string) {
+	c.Helper()
+	k := optionalKinds[kind]
+	c.addObject(fmt.Sprintf(`
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: %s.%s}
+spec:
+  group: %s
+  names: {kind: %s, plural: %s}
+  scope: Namespaced
+  versions: [{name: %s, served: true, storage: true}]
+`, k.plural, k.group, k.group, kind, k.plural, k.version))
+}
+
+// setReadable says what Crossplane has been given the right to read.
+func (c *cluster) setReadable(resources ...any) {
+	c.Helper()
+	c.pull()
+	c.change(objectID{"EnvironmentConfig", "", "function-dittoserver"}, "kubectl-edit", func(o *structpb.Struct) *structpb.Struct {
+		return with(c, o, "data.readable", resources)
+	})
 }
 
 // usePostgres gives the server a database with a Secret that has all keys.
@@ -159,8 +301,138 @@ func (c *cluster) usePostgres() {
 	}
 }
 
+// pull what a test has changed in what the cluster has shown of its objects.
+func (c *cluster) pull() {
+	for name, o := range c.composed {
+		if before := c.shown.composed[name]; before == o {
+			continue
+		}
+		id := idOf(o)
+		c.put(id, with(c, o, "metadata.annotations[crossplane.io/composition-resource-name]", name))
+		if refs := append(c.refs(), o); c.shown.composed[name] == nil {
+			c.setRefs(refs)
+		}
+	}
+	for name, o := range c.shown.composed {
+		if _, kept := c.composed[name]; !kept {
+			c.delete(idOf(o))
+		}
+	}
+	for name, o := range c.secrets {
+		if ns, n, _ := strings.Cut(name, "/"); c.shown.secrets[name] != o {
+			c.put(objectID{"Secret", ns, n}, o)
+		}
+	}
+	for name := range c.shown.secrets {
+		if ns, n, _ := strings.Cut(name, "/"); c.secrets[name] == nil {
+			c.delete(objectID{"Secret", ns, n})
+		}
+	}
+	c.shown = view{}
+	c.show()
+}
+
+// show what there is.
+func (c *cluster) show() {
+	c.composed, _ = c.observe()
+	c.secrets = map[string]*structpb.Struct{}
+	for id, o := range c.objects {
+		if id.kind == "Secret" {
+			c.secrets[id.namespace+"/"+id.name] = o
+		}
+	}
+	c.shown = view{composed: maps.Clone(c.composed), secrets: maps.Clone(c.secrets)}
+}
+
+// refs are the references of the composite resource.
+func (c *cluster) refs() []*structpb.Struct {
+	refs := []*structpb.Struct{}
+	for _, v := range valueAt(c.xr, "spec", "crossplane", "resourceRefs").GetListValue().GetValues() {
+		refs = append(refs, v.GetStructValue())
+	}
+	return refs
+}
+
+// setRefs has the composite resource refer to objects.
+func (c *cluster) setRefs(refs []*structpb.Struct) {
+	c.Helper()
+	list := []any{}
+	for _, o := range refs {
+		f := o.GetFields()
+		name := f["name"].GetStringValue()
+		if name == "" {
+			name = stringOf(o, "metadata", "name")
+		}
+		list = append(list, map[string]any{"apiVersion": f["apiVersion"].GetStringValue(), "kind": f["kind"].GetStringValue(), "name": name})
+	}
+	slices.SortFunc(list, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	before := valueAt(c.xr, "spec", "crossplane", "resourceRefs").GetListValue().AsSlice()
+	if fmt.Sprint(before) == fmt.Sprint(list) {
+		return
+	}
+	c.writeXR(with(c, c.xr, "spec.crossplane.resourceRefs", list))
+}
+
+// writeXR stores the composite resource.
+func (c *cluster) writeXR(xr *structpb.Struct) {
+	if proto.Equal(c.xr, xr) {
+		return
+	}
+	xr = proto.CloneOf(xr)
+	c.version++
+	setAt(xr, strconv.Itoa(c.version), "metadata", "resourceVersion")
+	if !proto.Equal(valueAt(c.xr, "spec"), valueAt(xr, "spec")) {
+		setAt(xr, valueAt(xr, "metadata", "generation").GetNumberValue()+1, "metadata", "generation")
+	}
+	c.xr = xr
+}
+
+// errAnonymous is why Crossplane goes no further when the composite resource refers
+// to an object that Crossplane has not composed.
+var errAnonymous = errors.New("encountered composed resource without required \"crossplane.io/composition-resource-name\" annotation")
+
+// observe the composed resources, as Crossplane does before it calls the function.
+func (c *cluster) observe() (map[string]*structpb.Struct, error) {
+	observed := map[string]*structpb.Struct{}
+	for _, ref := range c.refs() {
+		if !c.knows(ref) {
+			return observed, fmt.Errorf("cannot get composed resource: no matches for kind %q", stringOf(ref, "kind"))
+		}
+		o, exists := c.objects[objectID{stringOf(ref, "kind"), xrNamespace, stringOf(ref, "name")}]
+		if !exists {
+			continue
+		}
+		if owner := controller(o); owner != "" && owner != stringOf(c.xr, "metadata", "uid") {
+			continue
+		}
+		name := stringOf(o, "metadata", "annotations", annotationResourceName)
+		if name == "" {
+			return observed, errAnonymous
+		}
+		observed[name] = o
+	}
+	return observed, nil
+}
+
+const annotationResourceName = "crossplane.io/composition-resource-name"
+
+// controller is the UID of the object that another one belongs to, if any.
+func controller(o *structpb.Struct) string {
+	for _, v := range valueAt(o, "metadata", "ownerReferences").GetListValue().GetValues() {
+		if f := v.GetStructValue().GetFields(); f["controller"].GetBoolValue() {
+			return f["uid"].GetStringValue()
+		}
+	}
+	return ""
+}
+
 // request is what Crossplane sends when it has looked up what was required.
 func (c *cluster) request(required *fnv1.Requirements) *fnv1.RunFunctionRequest {
+	c.pull()
+	if _, err := c.observe(); err != nil {
+		c.Errorf("Crossplane can no longer call the function: %v", err)
+	}
+
 	req := &fnv1.RunFunctionRequest{
 		Meta:              &fnv1.RequestMeta{Tag: "tag", Capabilities: []fnv1.Capability{fnv1.Capability_CAPABILITY_CAPABILITIES, fnv1.Capability_CAPABILITY_REQUIRED_SCHEMAS}},
 		Input:             c.input,
@@ -173,19 +445,35 @@ func (c *cluster) request(required *fnv1.Requirements) *fnv1.RunFunctionRequest 
 		req.Observed.Resources[name] = &fnv1.Resource{Resource: s}
 	}
 	for name, sel := range required.GetResources() {
-		r := &fnv1.Resources{}
-		if s, ok := c.secrets[sel.GetNamespace()+"/"+sel.GetMatchName()]; ok && sel.GetApiVersion() == "v1" && sel.GetKind() == "Secret" {
-			r.Items = []*fnv1.Resource{{Resource: s}}
-		}
-		req.RequiredResources[name] = r
+		req.RequiredResources[name] = c.lookUp(sel)
 	}
 	for name, sel := range required.GetSchemas() {
 		req.RequiredSchemas[name] = &fnv1.Schema{}
-		if slices.Contains(c.kinds, sel.GetKind()) {
+		gv, _ := schema.ParseGroupVersion(sel.GetApiVersion())
+		if c.crd(gv.WithKind(sel.GetKind())) != nil {
 			req.RequiredSchemas[name].OpenapiV3 = &structpb.Struct{Fields: map[string]*structpb.Value{"type": structpb.NewStringValue("object")}}
 		}
 	}
 	return proto.CloneOf(req)
+}
+
+// lookUp what a function requires.
+func (c *cluster) lookUp(sel *fnv1.ResourceSelector) *fnv1.Resources {
+	r := &fnv1.Resources{}
+	add := func(o *structpb.Struct) {
+		if o != nil && stringOf(o, "apiVersion") == sel.GetApiVersion() {
+			r.Items = append(r.Items, &fnv1.Resource{Resource: o})
+		}
+	}
+	switch m := sel.GetMatch().(type) {
+	case *fnv1.ResourceSelector_MatchName:
+		add(c.objects[objectID{sel.GetKind(), sel.GetNamespace(), m.MatchName}])
+	case *fnv1.ResourceSelector_MatchLabels:
+		for _, o := range c.find(sel.GetKind(), sel.GetNamespace(), m.MatchLabels.GetLabels()) {
+			add(o)
+		}
+	}
+	return r
 }
 
 // call the function, and check what must hold for every call.
@@ -270,361 +558,252 @@ func (c *cluster) settle() *fnv1.RunFunctionResponse {
 			return rsp
 		}
 		last = rsp
-		c.apply(rsp)
+		if err := c.apply(rsp); kerrors.IsConflict(err) {
+			last = nil
+		}
 	}
 	c.Fatalf("The function does not come to rest. Its last response:\n%s", asYAML(c, last))
 	return nil
 }
 
-// apply stores what the function desires, and removes what it no longer does. All
-// that comes up is ready at once.
-func (c *cluster) apply(rsp *fnv1.RunFunctionResponse) {
+// apply what the function desires, as Crossplane does, and return why it did not get
+// to the end. All that comes up is ready at once.
+func (c *cluster) apply(rsp *fnv1.RunFunctionResponse) error {
 	c.Helper()
+	c.pull()
+	return c.compose(composition{observed: c.composed, rsp: rsp})
+}
 
-	c.xr = withConditions(c, c.xr, rsp.GetConditions())
-	if isFatal(rsp) {
-		return
-	}
-	status := map[string]any{}
-	for name, v := range valueAt(rsp.GetDesired().GetComposite().GetResource(), "status").GetStructValue().GetFields() {
-		status["status."+name] = v.AsInterface()
-	}
-	c.xr = withAll(c, c.xr, status)
+// A composition is what Crossplane has to do once it has called the function.
+type composition struct {
+	// Observed are the composed resources that the function was told of.
+	observed map[string]*structpb.Struct
+	rsp      *fnv1.RunFunctionResponse
 
-	stored := map[string]*structpb.Struct{}
+	// Refuse says why the API server does not take an object. It may be nil.
+	refuse func(id objectID) error
+}
+
+// errFatal is what a reconcile ends with when the function says so.
+var errFatal = errors.New("pipeline step returned a fatal result")
+
+// compose does what FunctionComposer.Compose and the reconciler around it do after
+// they have called the function.
+func (c *cluster) compose(do composition) error {
+	c.Helper()
+	defer c.show()
+
+	if isFatal(do.rsp) {
+		c.fail(do.rsp.GetConditions(), errFatal)
+		return errFatal
+	}
+	unsynced, err := c.applyAll(do)
+	switch {
+	case kerrors.IsConflict(err): // It is tried again, and nobody is told.
+		return err
+	case err != nil:
+		c.fail(nil, err)
+		return err
+	}
+
+	// Crossplane owns the status that the function desires, and no more.
+	xr := proto.CloneOf(c.xr)
+	status := proto.CloneOf(do.rsp.GetDesired().GetComposite().GetResource().GetFields()["status"].GetStructValue())
+	if status.GetFields() == nil {
+		status = &structpb.Struct{Fields: map[string]*structpb.Value{}}
+	}
+	if conditions := valueAt(c.xr, "status", "conditions"); conditions != nil {
+		status.Fields["conditions"] = conditions
+	}
+	setAt(xr, structpb.NewStructValue(status), "status")
+
+	synced := &fnv1.Condition{Type: "Synced", Status: fnv1.Status_STATUS_CONDITION_TRUE, Reason: "ReconcileSuccess"}
+	if len(unsynced) > 0 {
+		synced = &fnv1.Condition{Type: "Synced", Status: fnv1.Status_STATUS_CONDITION_FALSE, Reason: "ReconcileError", Message: new("Unsynced resources: " + strings.Join(unsynced, ", "))}
+	}
+	c.writeXR(withConditions(c, xr, append(slices.Clone(do.rsp.GetConditions()), synced, readiness(do.rsp))))
+	return nil
+}
+
+// fail tells of a reconcile that did not get to its end. What is not known of it is
+// unknown.
+func (c *cluster) fail(known []*fnv1.Condition, err error) {
+	c.Helper()
+	conditions := []*fnv1.Condition{{Type: "Synced", Status: fnv1.Status_STATUS_CONDITION_FALSE, Reason: "ReconcileError", Message: new("cannot compose resources: " + err.Error())}}
+	for _, v := range valueAt(c.xr, "status", "conditions").GetListValue().GetValues() {
+		if typ := v.GetStructValue().GetFields()["type"].GetStringValue(); typ != "Synced" && typ != "Ready" {
+			conditions = append(conditions, &fnv1.Condition{
+				Type: typ, Status: fnv1.Status_STATUS_CONDITION_UNKNOWN, Reason: "FatalError",
+				Message: new("A fatal error occurred before the status of this condition could be determined."),
+			})
+		}
+	}
+	c.writeXR(withConditions(c, c.xr, append(conditions, known...)))
+}
+
+// readiness of the composite resource, as Crossplane derives it.
+func readiness(rsp *fnv1.RunFunctionResponse) *fnv1.Condition {
+	unready := []string{}
 	for name, r := range rsp.GetDesired().GetResources() {
-		stored[name] = c.store(name, r.GetResource())
-		if r.GetResource().GetFields()["kind"].GetStringValue() == "Secret" {
-			c.secrets["team-a/"+stringAt(c, r.GetResource(), "metadata.name")] = stored[name]
+		if r.GetReady() != fnv1.Ready_READY_TRUE {
+			unready = append(unready, name)
 		}
 	}
-	c.composed = stored
-}
+	slices.Sort(unready)
 
-// store an object as the API server does, with all that it adds.
-func (c *cluster) store(name string, s *structpb.Struct) *structpb.Struct {
-	c.Helper()
-
-	s = withAll(c, s, map[string]any{
-		"metadata.uid":                                                  "uid-of-" + name,
-		"metadata.creationTimestamp":                                    "2025-01-01T00:00:00Z",
-		"metadata.labels[crossplane.io/composite]":                      "files",
-		"metadata.ownerReferences":                                      []any{map[string]any{"kind": "DittoServer", "name": "files", "uid": stringAt(c, c.xr, "metadata.uid"), "controller": true}},
-		"metadata.annotations[crossplane.io/composition-resource-name]": name,
-	})
-
-	switch s.GetFields()["kind"].GetStringValue() {
-	case "Service":
-		added := map[string]any{"spec.sessionAffinity": "None", "status.loadBalancer": map[string]any{}}
-		if valueAt(s, "spec", "clusterIP") == nil {
-			added["spec.clusterIP"] = "10.96.0.1"
+	ready := &fnv1.Condition{Type: "Ready", Status: fnv1.Status_STATUS_CONDITION_TRUE, Reason: "Available"}
+	switch rsp.GetDesired().GetComposite().GetReady() {
+	case fnv1.Ready_READY_TRUE:
+	case fnv1.Ready_READY_FALSE:
+		ready = &fnv1.Condition{Type: "Ready", Status: fnv1.Status_STATUS_CONDITION_FALSE, Reason: "Creating"}
+	case fnv1.Ready_READY_UNSPECIFIED:
+		if len(unready) > 0 {
+			ready = &fnv1.Condition{Type: "Ready", Status: fnv1.Status_STATUS_CONDITION_FALSE, Reason: "Creating", Message: new("Unready resources: " + strings.Join(unready, ", "))}
 		}
-		return withAll(c, s, added)
-	case "StatefulSet":
-		return c.storeStatefulSet(c.composed[name], s)
 	}
-	if status := valueAt(c.composed[name], "status"); status != nil {
-		s.Fields["status"] = status
-	}
-	return s
+	return ready
 }
 
-func (c *cluster) storeStatefulSet(old, s *structpb.Struct) *structpb.Struct {
+// applyAll deletes what is not desired, and applies what is.
+func (c *cluster) applyAll(do composition) (unsynced []string, err error) {
 	c.Helper()
 
-	added := map[string]any{
-		"spec.updateStrategy":                                     map[string]any{"type": "RollingUpdate", "rollingUpdate": map[string]any{"partition": 0}},
-		"spec.revisionHistoryLimit":                               10,
-		"spec.template.metadata.creationTimestamp":                nil,
-		"spec.template.spec.restartPolicy":                        "Always",
-		"spec.template.spec.dnsPolicy":                            "ClusterFirst",
-		"spec.template.spec.containers[0].terminationMessagePath": "/dev/termination-log",
+	desired := map[string]*structpb.Struct{}
+	for name, r := range do.rsp.GetDesired().GetResources() {
+		desired[name] = c.render(name, do.observed[name], r.GetResource())
 	}
-	for i := range valueAt(s, "spec", "volumeClaimTemplates").GetListValue().GetValues() {
-		claim := fmt.Sprintf("spec.volumeClaimTemplates[%d].", i)
-		added[claim+"apiVersion"] = "v1"
-		added[claim+"kind"] = "PersistentVolumeClaim"
-		added[claim+"metadata.creationTimestamp"] = nil
-		added[claim+"status.phase"] = "Pending"
+	if err := c.collect(do.observed, desired); err != nil {
+		return nil, err
 	}
-	s = withAll(c, s, added)
+	c.setRefs(slices.Collect(maps.Values(desired)))
+	for _, o := range do.observed {
+		if err := c.upgrade(o); err != nil {
+			return nil, err
+		}
+	}
 
-	generation := 1.0
-	if old != nil {
-		for _, field := range []string{"serviceName", "podManagementPolicy", "selector", "volumeClaimTemplates"} {
-			if diff := diff(valueAt(old, "spec", field), valueAt(s, "spec", field)); diff != "" {
-				c.Errorf("Kubernetes refuses a StatefulSet whose spec.%s changes: -old, +new:\n%s", field, diff)
+	names := slices.Sorted(maps.Keys(desired))
+	c.rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	slices.SortStableFunc(names, func(a, b string) int { return c.turn(a) - c.turn(b) })
+	for _, name := range names {
+		o := desired[name]
+		id := idOf(o)
+		before := c.objects[id]
+		err := error(nil)
+		if do.refuse != nil {
+			err = do.refuse(id)
+		}
+		if err == nil {
+			err = c.apiServer.apply(c.manager(), o)
+		}
+		switch {
+		case kerrors.IsInvalid(err):
+			if !c.invalidExpected {
+				c.Errorf("Kubernetes refuses composed resource %q: %v", name, err)
 			}
+			unsynced = append(unsynced, name)
+		case err != nil:
+			return nil, fmt.Errorf("cannot apply composed resource %q: %w", name, err)
 		}
-		generation = valueAt(old, "metadata", "generation").GetNumberValue()
-		if !proto.Equal(valueAt(old, "spec"), valueAt(s, "spec")) {
-			generation++
-		}
+		c.control(before, id)
 	}
-	replicas := valueAt(s, "spec", "replicas").GetNumberValue()
-	return withAll(c, s, map[string]any{
-		"metadata.generation": generation,
-		"status": map[string]any{
-			"observedGeneration": generation,
-			"replicas":           replicas, "readyReplicas": replicas, "updatedReplicas": replicas, "currentReplicas": replicas, "availableReplicas": replicas,
-			"currentRevision": "files-1", "updateRevision": "files-1",
-		},
-	})
+	slices.Sort(unsynced)
+	return unsynced, nil
 }
 
-// violations says what is wrong with a response to any request at all.
-func violations(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) []string {
-	v := []string{}
-	fail := func(format string, args ...any) { v = append(v, fmt.Sprintf(format, args...)) }
+// turn is when a composed resource is applied.
+func (c *cluster) turn(name string) int {
+	if i := slices.Index(c.order, name); i >= 0 {
+		return i
+	}
+	return len(c.order)
+}
 
-	if _, err := protojson.Marshal(rsp); err != nil {
-		fail("the response cannot be sent: %v", err)
-	}
-	if ttl := rsp.GetMeta().GetTtl().AsDuration(); ttl <= 0 {
-		fail("without a TTL Crossplane before 2.4 never looks at the Secrets again, got %s", ttl)
-	}
+// manager is the field manager of Crossplane's for composed resources of the
+// composite resource.
+func (c *cluster) manager() string {
+	return fmt.Sprintf("apiextensions.crossplane.io/composed/%x", sha256.Sum256([]byte(stringOf(c.xr, "metadata", "name")+"DittoServer.dittofs.io")))
+}
 
-	namespace := valueAt(req.GetObserved().GetComposite().GetResource(), "metadata", "namespace").GetStringValue()
-	for name, sel := range rsp.GetRequirements().GetResources() {
-		if sel.GetMatchName() == "" {
-			fail("requirement %q names no Secret, so all Secrets would be sent", name)
-		}
-		if sel.Namespace == nil || sel.GetNamespace() != namespace || namespace == "" {
-			fail("requirement %q is for namespace %q, but the DittoServer is in %q", name, sel.GetNamespace(), namespace)
-		}
+// render adds what Crossplane adds to a desired object. One that is observed keeps
+// its name.
+func (c *cluster) render(name string, observed, desired *structpb.Struct) *structpb.Struct {
+	c.Helper()
+	o := proto.CloneOf(desired)
+	if observed != nil {
+		setAt(o, stringOf(observed, "metadata", "name"), "metadata", "name")
 	}
+	setAt(o, xrNamespace, "metadata", "namespace")
+	setAt(o, name, "metadata", "annotations", annotationResourceName)
+	setAt(o, stringOf(c.xr, "metadata", "name"), "metadata", "labels", "crossplane.io/composite")
+	owner := map[string]any{
+		"apiVersion": stringOf(c.xr, "apiVersion"), "kind": "DittoServer", "name": stringOf(c.xr, "metadata", "name"), "uid": stringOf(c.xr, "metadata", "uid"),
+		"controller": true, "blockOwnerDeletion": true,
+	}
+	setAt(o, []any{owner}, "metadata", "ownerReferences")
+	return o
+}
 
-	if isFatal(rsp) {
-		if !slices.ContainsFunc(rsp.GetConditions(), func(c *fnv1.Condition) bool {
-			return c.GetType() == "ConfigReady" && c.GetStatus() == fnv1.Status_STATUS_CONDITION_FALSE
-		}) {
-			fail("a fatal result must come with the condition ConfigReady=False")
-		}
-		return v
-	}
-
-	observed, exists := req.GetObserved().GetResources()[manifests.StatefulSetResource]
-	desired, wanted := rsp.GetDesired().GetResources()[manifests.StatefulSetResource]
-	if exists && !wanted {
-		fail("the observed StatefulSet is not desired, so Crossplane deletes it")
-	}
-	if exists && wanted && hashOf(desired.GetResource()) != hashOf(observed.GetResource()) && len(hashOf(desired.GetResource())) != 64 {
-		fail("the StatefulSet's hash must be the observed one or a whole new one, got %q", hashOf(desired.GetResource()))
-	}
-	for name, want := range req.GetDesired().GetResources() {
-		if got := rsp.GetDesired().GetResources()[name]; !proto.Equal(want, got) {
-			fail("desired resource %q of an earlier step must stay as it is", name)
-		}
-	}
-	for name, r := range rsp.GetDesired().GetResources() {
-		if _, foreign := req.GetDesired().GetResources()[name]; foreign {
+// collect deletes what is observed and not desired, if it is Crossplane's.
+func (c *cluster) collect(observed, desired map[string]*structpb.Struct) error {
+	for name, o := range observed {
+		if _, kept := desired[name]; kept {
 			continue
 		}
-		if r.GetReady() == fnv1.Ready_READY_UNSPECIFIED {
-			fail("desired resource %q says nothing about its readiness", name)
+		switch owner := controller(o); owner {
+		case "":
+			continue
+		case stringOf(c.xr, "metadata", "uid"):
+		default:
+			return fmt.Errorf("refusing to delete composed resource %q that is controlled by %q", name, owner)
 		}
-		walk(r.GetResource(), fail)
-	}
-	return v
-}
-
-// walk complains about all that a desired object should not say: what we send is
-// ours for ever. Capabilities may be an empty object, if the user says so.
-func walk(s *structpb.Struct, fail func(string, ...any)) {
-	kind := s.GetFields()["kind"].GetStringValue()
-
-	var each func(path string, v *structpb.Value)
-	each = func(path string, v *structpb.Value) {
-		switch k := v.GetKind().(type) {
-		case *structpb.Value_NullValue, nil:
-			fail("desired %s has a null at %s", kind, path)
-		case *structpb.Value_NumberValue:
-			if n := k.NumberValue; n != float64(int64(n)) || n == 0 && path != "spec.replicas" {
-				fail("desired %s has the number %v at %s", kind, n, path)
-			}
-		case *structpb.Value_StringValue:
-			if k.StringValue == "" && !strings.HasSuffix(path, ".storageClassName") {
-				fail("desired %s has an empty string at %s", kind, path)
-			}
-		case *structpb.Value_ListValue:
-			if len(k.ListValue.GetValues()) == 0 {
-				fail("desired %s has an empty list at %s", kind, path)
-			}
-			for i, e := range k.ListValue.GetValues() {
-				each(fmt.Sprintf("%s[%d]", path, i), e)
-			}
-		case *structpb.Value_StructValue:
-			if len(k.StructValue.GetFields()) == 0 && !strings.HasSuffix(path, ".emptyDir") && !strings.HasSuffix(path, ".capabilities") {
-				fail("desired %s has an empty object at %s", kind, path)
-			}
-			for name, f := range k.StructValue.GetFields() {
-				p := strings.TrimPrefix(path+"."+name, ".")
-				if name == "status" {
-					fail("desired %s has a status at %s", kind, p)
-				}
-				each(p, f)
-			}
+		live := c.objects[idOf(o)]
+		if live == nil {
+			continue
 		}
-	}
-	each("", structpb.NewStructValue(s))
-}
-
-// What is in responses.
-
-func isFatal(rsp *fnv1.RunFunctionResponse) bool {
-	return slices.ContainsFunc(rsp.GetResults(), func(r *fnv1.Result) bool { return r.GetSeverity() == fnv1.Severity_SEVERITY_FATAL })
-}
-
-func desired(rsp *fnv1.RunFunctionResponse, name string) *structpb.Struct {
-	return rsp.GetDesired().GetResources()[name].GetResource()
-}
-
-// hashOf is the config hash of a StatefulSet.
-func hashOf(s *structpb.Struct) string {
-	return valueAt(s, "spec", "template", "metadata", "annotations", manifests.AnnotationConfigHash).GetStringValue()
-}
-
-// container is the server's container of a StatefulSet.
-func container(ss *structpb.Struct) *structpb.Struct {
-	for _, c := range valueAt(ss, "spec", "template", "spec", "containers").GetListValue().GetValues() {
-		return c.GetStructValue()
+		if stringOf(live, "metadata", "resourceVersion") != stringOf(o, "metadata", "resourceVersion") {
+			return conflict(idOf(o))
+		}
+		c.delete(idOf(o))
 	}
 	return nil
 }
 
-// condition returns a condition in short: its status and reason.
-func condition(rsp *fnv1.RunFunctionResponse, typ string) string {
-	c := fullCondition(rsp, typ)
-	return strings.TrimPrefix(c.GetStatus().String(), "STATUS_CONDITION_") + " " + c.GetReason()
-}
-
-func fullCondition(rsp *fnv1.RunFunctionResponse, typ string) *fnv1.Condition {
-	for _, c := range rsp.GetConditions() {
-		if c.GetType() == typ {
-			return c
+// upgrade the field managers of an object that Crossplane has not applied, so that
+// what it applies no longer is taken away.
+func (c *cluster) upgrade(observed *structpb.Struct) error {
+	entries := valueAt(observed, "metadata", "managedFields").GetListValue().GetValues()
+	manages := func(prefix string) func(*structpb.Value) bool {
+		return func(v *structpb.Value) bool {
+			return strings.HasPrefix(v.GetStructValue().GetFields()["manager"].GetStringValue(), prefix)
 		}
 	}
+	ours := slices.ContainsFunc(entries, manages("apiextensions.crossplane.io/composed"))
+	first := slices.IndexFunc(entries, manages("before-first-apply"))
+	live := c.objects[idOf(observed)]
+	switch {
+	case live == nil, ours && first < 0:
+		return nil
+	case stringOf(live, "metadata", "resourceVersion") != stringOf(observed, "metadata", "resourceVersion"):
+		return conflict(idOf(observed))
+	}
+	kept := &structpb.ListValue{}
+	if ours {
+		kept.Values = slices.Delete(slices.Clone(entries), first, first+1)
+	}
+	o := proto.CloneOf(live)
+	setAt(o, structpb.NewListValue(kept), "metadata", "managedFields")
+	c.put(idOf(o), o)
 	return nil
 }
 
-// results returns the results in short: their severities and reasons.
-func results(rsp *fnv1.RunFunctionResponse) []string {
-	rs := []string{}
-	for _, r := range rsp.GetResults() {
-		rs = append(rs, r.GetSeverity().String()+" "+r.GetReason())
+// control is what controllers do once an object has changed.
+func (c *cluster) control(before *structpb.Struct, id objectID) {
+	o := c.objects[id]
+	if c.unattended || o == nil || id.kind != "StatefulSet" || proto.Equal(valueAt(before, "spec"), valueAt(o, "spec")) && valueAt(o, "status") != nil {
+		return
 	}
-	return rs
-}
-
-// What objects are made with.
-
-func object(tb testing.TB, text string) *structpb.Struct {
-	tb.Helper()
-	j, err := yaml.YAMLToJSON([]byte(text))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	s := &structpb.Struct{}
-	if err := protojson.Unmarshal(j, s); err != nil {
-		tb.Fatal(err)
-	}
-	return s
-}
-
-// with returns an object with a field set. The path is one of Crossplane's.
-func with(tb testing.TB, s *structpb.Struct, path string, value any) *structpb.Struct {
-	tb.Helper()
-	return withAll(tb, s, map[string]any{path: value})
-}
-
-// withAll returns an object with fields set.
-func withAll(tb testing.TB, s *structpb.Struct, fields map[string]any) *structpb.Struct {
-	tb.Helper()
-	p := fieldpath.Pave(s.AsMap())
-	for path, value := range fields {
-		if err := p.SetValue(path, value); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	out, err := structpb.NewStruct(p.UnstructuredContent())
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return out
-}
-
-// without returns an object without a field.
-func without(tb testing.TB, s *structpb.Struct, path string) *structpb.Struct {
-	tb.Helper()
-	p := fieldpath.Pave(s.AsMap())
-	if err := p.DeleteField(path); err != nil {
-		tb.Fatal(err)
-	}
-	out, err := structpb.NewStruct(p.UnstructuredContent())
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return out
-}
-
-func withConditions(tb testing.TB, xr *structpb.Struct, conditions []*fnv1.Condition) *structpb.Struct {
-	tb.Helper()
-	byType := map[string]any{}
-	for _, v := range valueAt(xr, "status", "conditions").GetListValue().GetValues() {
-		byType[v.GetStructValue().GetFields()["type"].GetStringValue()] = v.AsInterface()
-	}
-	for _, c := range conditions {
-		status := map[fnv1.Status]string{fnv1.Status_STATUS_CONDITION_TRUE: "True", fnv1.Status_STATUS_CONDITION_FALSE: "False", fnv1.Status_STATUS_CONDITION_UNKNOWN: "Unknown"}[c.GetStatus()]
-		byType[c.GetType()] = map[string]any{"type": c.GetType(), "status": status, "reason": c.GetReason(), "message": c.GetMessage(), "lastTransitionTime": "2025-01-01T00:00:00Z"}
-	}
-	list := []any{}
-	for _, typ := range slices.Sorted(maps.Keys(byType)) {
-		list = append(list, byType[typ])
-	}
-	return with(tb, xr, "status.conditions", list)
-}
-
-// valueAt returns a field of an object, or nil.
-func valueAt(s *structpb.Struct, fields ...string) *structpb.Value {
-	v := structpb.NewStructValue(s)
-	for _, f := range fields {
-		v = v.GetStructValue().GetFields()[f]
-	}
-	return v
-}
-
-// stringAt returns a field of an object as a string, or nothing. The path is one
-// of Crossplane's.
-func stringAt(tb testing.TB, s *structpb.Struct, path string) string {
-	tb.Helper()
-	v, err := fieldpath.Pave(s.AsMap()).GetValue(path)
-	if fieldpath.IsNotFound(err) {
-		return ""
-	}
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return fmt.Sprint(v)
-}
-
-// diff is cmp.Diff for messages that are mostly equal, which it finds out faster.
-func diff(x, y proto.Message) string {
-	if proto.Equal(x, y) {
-		return ""
-	}
-	return cmp.Diff(x, y, protocmp.Transform())
-}
-
-// asYAML returns a message in a form that people can read and compare.
-func asYAML(tb testing.TB, m proto.Message) string {
-	tb.Helper()
-	j, err := protojson.Marshal(m)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	y, err := yaml.JSONToYAML(j)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return string(y)
+	o = proto.CloneOf(o)
+	setAt(o, rolledOut(o), "status")
+	c.put(id, o)
 }

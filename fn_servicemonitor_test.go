@@ -25,7 +25,7 @@ func TestServiceMonitor(t *testing.T) {
 	}{
 		"Known": {
 			reason: "Where the kind is known, it should be composed.",
-			given:  func(c *cluster) { c.kinds = []string{"ServiceMonitor"} },
+			given:  func(c *cluster) { c.addKind("ServiceMonitor") },
 			want:   want{Composed: true, Condition: "TRUE Composed", Results: []string{}},
 		},
 		"Unknown": {
@@ -36,16 +36,15 @@ func TestServiceMonitor(t *testing.T) {
 		"Existing": {
 			reason: "A ServiceMonitor that exists should stay.",
 			given: func(c *cluster) {
-				c.kinds = []string{"ServiceMonitor"}
+				c.addKind("ServiceMonitor")
 				c.settle()
 			},
-			when: func(c *cluster) { c.kinds = nil },
 			want: want{Composed: true, Condition: "TRUE Composed", Results: []string{}},
 		},
 		"TurnedOff": {
 			reason: "A ServiceMonitor that is no longer wanted should go.",
 			given: func(c *cluster) {
-				c.kinds = []string{"ServiceMonitor"}
+				c.addKind("ServiceMonitor")
 				c.settle()
 			},
 			when: func(c *cluster) { c.set("spec.metrics.serviceMonitor.enabled", false) },

@@ -127,7 +127,7 @@ func TestImmutable(t *testing.T) {
 					"metadata": map[string]any{"name": "scratch"},
 					"spec":     map[string]any{"accessModes": []any{"ReadWriteOnce"}, "resources": map[string]any{"requests": map[string]any{"storage": "1Gi"}}},
 				})
-				c.composed[manifests.StatefulSetResource] = c.storeStatefulSet(nil, with(c, ss, "spec.volumeClaimTemplates", claims))
+				c.edit(manifests.StatefulSetResource, "spec.volumeClaimTemplates", claims)
 			},
 			want: want{StorageInSync: "TRUE InSync", Mounts: all},
 		},
