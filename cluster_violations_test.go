@@ -38,7 +38,8 @@ func violations(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) []s
 	if exists && !wanted {
 		fail("the observed StatefulSet is not desired, so Crossplane deletes it")
 	}
-	if exists && wanted && hashOf(desired.GetResource()) != hashOf(observed.GetResource()) && len(hashOf(desired.GetResource())) != 64 {
+	held := valueAt(desired.GetResource(), "metadata", "resourceVersion") != nil && hashOf(desired.GetResource()) == "" // Somebody else owns the annotation.
+	if exists && wanted && !held && hashOf(desired.GetResource()) != hashOf(observed.GetResource()) && len(hashOf(desired.GetResource())) != 64 {
 		fail("the StatefulSet's hash must be the observed one or a whole new one, got %q", hashOf(desired.GetResource()))
 	}
 	for name, want := range req.GetDesired().GetResources() {

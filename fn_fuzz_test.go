@@ -67,7 +67,7 @@ func FuzzInput(f *testing.F) {
 
 func FuzzObserved(f *testing.F) {
 	c, _ := newRunningCluster(f)
-	for _, name := range []string{CONFIGRES, manifests.HeadlessServiceResource, manifests.APIServiceResource, manifests.StatefulSetResource} {
+	for _, name := range []string{c.configMap(), manifests.HeadlessServiceResource, manifests.APIServiceResource, manifests.StatefulSetResource} {
 		s := c.composed[name]
 		seed(f, s, name)
 		for _, field := range []string{"metadata", "data", "spec", "status"} {
@@ -133,8 +133,9 @@ func run(t *testing.T, c *cluster, edit func(*fnv1.RunFunctionRequest), tolerate
 	before := proto.CloneOf(req)
 
 	rsp := compose.To(req, 1)
-	if err := c.f.compose(req, rsp); err != nil {
-		compose.Fatal(rsp, err)
+	p := newPlan(req)
+	if err := c.f.compose(p, rsp); err != nil {
+		compose.Fatal(rsp, err, p.available()...)
 	}
 
 	for _, v := range violations(req, rsp) {

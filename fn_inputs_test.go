@@ -22,6 +22,7 @@ import (
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/lookups"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 	"github.com/dittofs/function-dittoserver/internal/podinputs"
 	"github.com/dittofs/function-dittoserver/internal/rollout"
@@ -222,6 +223,7 @@ func TestRequirements(t *testing.T) {
 				t.Helper()
 				c := newCluster(t)
 				c.set("spec.identity.admin.passwordSecretRef.name", "jwt")
+				c.setSecret("jwt", "password", adminPassword)
 				return c
 			},
 			want: []string{"jwt"},
@@ -246,6 +248,7 @@ func TestRequirements(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			c := tc.given(t)
+			c.settle() // While it runs nothing else is looked up.
 			first := c.call(c.request(nil)).GetRequirements()
 
 			got := []string{}
@@ -266,11 +269,39 @@ func TestRequirements(t *testing.T) {
 			if diff := diff(first, resolved.GetRequirements()); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): -required at the 1st call, +required at the 2nd call:\n%s", tc.reason, diff)
 			}
-			c.secrets = nil
+			for _, name := range tc.want {
+				c.deleteSecret(name)
+			}
 			if diff := diff(first, c.call(c.request(first)).GetRequirements()); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): -required with Secrets, +required without:\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// TestLookups follows what a new server's names are looked up for, until Crossplane
+// has all of it. Crossplane calls six times at most.
+func TestLookups(t *testing.T) {
+	of := func(r *fnv1.Requirements) []string { return slices.Sorted(maps.Keys(r.GetResources())) }
+	first := []string{"configs", "object/api-service", "object/config-dab9dbdd70", "object/headless-service", "object/nfs-service", "object/smb-service", "rights", "secret/admin", "secret/jwt"}
+	all := slices.Sorted(slices.Values(append([]string{"object/statefulset"}, first...)))
+
+	c := newCluster(t)
+	required := &fnv1.Requirements{}
+	for i, want := range [][]string{first, all, all} {
+		rsp := c.call(c.request(required))
+		if diff := cmp.Diff(want, of(rsp.GetRequirements())); diff != "" {
+			t.Errorf("Call %d: -want required, +got required:\n%s", i+1, diff)
+		}
+		if complete := i == 2; (desired(rsp, manifests.StatefulSetResource) != nil) != complete {
+			t.Errorf("Call %d: the StatefulSet should be sent once it is known that its name is free, and not before", i+1)
+		}
+		required = rsp.GetRequirements()
+	}
+
+	c.setReadable()
+	if got := of(c.reconcile().GetRequirements()); slices.Contains(got, "object/statefulset") {
+		t.Errorf("What Crossplane may not read must not be asked for: it would wait with its cache locked, got %v", got)
 	}
 }
 
@@ -281,8 +312,10 @@ func TestOtherNamespace(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			c := newCluster(t)
 			req := c.request(c.call(c.request(nil)).GetRequirements())
-			for _, r := range req.GetRequiredResources() {
-				r.Items[0].Resource = with(t, r.GetItems()[0].GetResource(), path, "other")
+			for name, r := range req.GetRequiredResources() {
+				if strings.HasPrefix(name, "secret/") {
+					r.Items[0].Resource = with(t, r.GetItems()[0].GetResource(), path, "other")
+				}
 			}
 
 			rsp := c.call(req)
@@ -307,7 +340,14 @@ func TestInputsAreDerived(t *testing.T) {
 	}
 
 	template := &objects.StatefulSet.Spec.Template
-	before := podinputs.Requirements(podinputs.From(template), "team-a").GetResources()
+	// The requirements of the template, without its own ConfigMap.
+	require := func() ([]podinputs.Input, *fnv1.Requirements) {
+		inputs := podinputs.Without(podinputs.From(template), podinputs.ConfigMap(objects.ConfigMap.GetName()))
+		l := lookups.New(nil)
+		podinputs.LookUp(l, inputs, "team-a")
+		return inputs, l.Requirements()
+	}
+	_, before := require()
 
 	server := &template.Spec.Containers[0]
 	server.Env = append(server.Env, corev1.EnvVar{Name: "NEW", ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
@@ -318,11 +358,10 @@ func TestInputsAreDerived(t *testing.T) {
 		Secret: &corev1.SecretVolumeSource{SecretName: "new-volume"},
 	}})
 
-	inputs := podinputs.From(template)
-	requirements := podinputs.Requirements(inputs, "team-a").GetResources()
+	inputs, requirements := require()
 	added := []string{}
-	for name, sel := range requirements {
-		if before[name] == nil {
+	for name, sel := range requirements.GetResources() {
+		if before.GetResources()[name] == nil {
 			added = append(added, sel.GetMatchName())
 		}
 	}
@@ -332,13 +371,13 @@ func TestInputsAreDerived(t *testing.T) {
 	}
 
 	c := newCluster(t)
-	for _, sel := range requirements {
+	for _, sel := range requirements.GetResources() {
 		c.setSecret(sel.GetMatchName(), "value", "the first")
 	}
 	digest := func() string {
-		required := c.request(&fnv1.Requirements{Resources: requirements}).GetRequiredResources()
-		secrets := podinputs.Resolve(inputs, podinputs.SecretsFrom(required, inputs, "team-a"), nil)
-		return rollout.Hash(rollout.Source{Config: []byte(objects.Config()), Inputs: secrets.Restart})
+		l := lookups.New(c.request(requirements).GetRequiredResources())
+		secrets := podinputs.Resolve(inputs, podinputs.LookUp(l, inputs, "team-a"), nil)
+		return rollout.Hash(rollout.Source{Config: []byte(objects.Config), Inputs: secrets.Restart})
 	}
 	digests := map[string]bool{digest(): true}
 	for _, name := range added {

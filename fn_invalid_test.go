@@ -128,7 +128,15 @@ func TestInvalid(t *testing.T) {
 			c := newCluster(t)
 			c.settle()
 			tc.when(c)
-			checkFatal(t, tc.reason, c.reconcile(), tc.want)
+			reason := "InvalidSpec"
+			if name == "ObservedStatefulSet" {
+				reason = "InternalError"
+			}
+			rsp := c.reconcile()
+			checkFatal(t, tc.reason, rsp, reason, tc.want)
+			if observed := reason == "InvalidSpec"; observed != (len(rsp.GetConditions()) == 2) {
+				t.Errorf("%s\nAvailable is about what is observed, and stays true: %v", tc.reason, rsp.GetConditions())
+			}
 		})
 	}
 }
@@ -160,7 +168,7 @@ func TestInvalidInput(t *testing.T) {
 			c.settle()
 			c.setInput(tc.input)
 			rsp := c.reconcile()
-			checkFatal(t, tc.reason, rsp, tc.want)
+			checkFatal(t, tc.reason, rsp, "InvalidInput", tc.want)
 
 			// A message that changes is a write, and a write runs the function again. Go's
 			// newer JSON decoder changes its words at random, so once is not enough.
@@ -174,15 +182,20 @@ func TestInvalidInput(t *testing.T) {
 }
 
 // checkFatal says whether a response is fatal, with a result and a condition that
-// both have the words in them.
-func checkFatal(t *testing.T, reason string, rsp *fnv1.RunFunctionResponse, words []string) {
+// both have the words in them, and still says whether the server serves.
+func checkFatal(t *testing.T, reason string, rsp *fnv1.RunFunctionResponse, ready string, words []string) {
 	t.Helper()
 
 	if diff := cmp.Diff([]string{"SEVERITY_FATAL "}, results(rsp)); diff != "" {
 		t.Fatalf("%s\nf.RunFunction(...): -want results, +got results:\n%s", reason, diff)
 	}
-	if diff := cmp.Diff("FALSE InvalidSpec", condition(rsp, "ConfigReady")); diff != "" {
+	if diff := cmp.Diff("FALSE "+ready, condition(rsp, "ConfigReady")); diff != "" {
 		t.Errorf("%s\nf.RunFunction(...): -want ConfigReady, +got ConfigReady:\n%s", reason, diff)
+	}
+	if fullCondition(rsp, "Available").GetReason() != "NotCreated" && len(rsp.GetConditions()) > 1 {
+		if diff := cmp.Diff("TRUE Serving", condition(rsp, "Available")); diff != "" {
+			t.Errorf("%s\nf.RunFunction(...): -want Available, +got Available:\n%s", reason, diff)
+		}
 	}
 	message := rsp.GetResults()[0].GetMessage()
 	if diff := cmp.Diff(message, fullCondition(rsp, "ConfigReady").GetMessage()); diff != "" {
@@ -255,7 +268,7 @@ func TestPanic(t *testing.T) {
 
 	rsp := c.call(c.request(c.required))
 
-	checkFatal(t, "A panic should be reported as what it is: a defect.", rsp, []string{"defect"})
+	checkFatal(t, "A panic should be reported as what it is: a defect.", rsp, "InternalError", []string{"defect"})
 	if desired := rsp.GetDesired(); len(desired.GetResources()) > 0 {
 		t.Errorf("What was half done before a panic should not be desired: %v", desired)
 	}

@@ -242,7 +242,7 @@ func TestRollout(t *testing.T) {
 			reason: "The platform team can say it for all servers.",
 			given:  running,
 			when: func(c *cluster) {
-				c.setInput("{rollout: {policy: Manual}, image: example.com/dittofs:next}")
+				c.setInput("rollout: {policy: Manual}\nimage: example.com/dittofs:next")
 			},
 			want: want{Hash: old, Ready: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "TRUE ManualPolicy", Progressing: "FALSE RolledOut"},
 		},
@@ -279,7 +279,7 @@ func TestRollout(t *testing.T) {
 			reason: "If the platform team says so, the server should restart when a Secret is gone.",
 			given:  proceed,
 			when:   func(c *cluster) { c.deleteSecret("admin") },
-			want:   want{Hash: fresh, Announced: true, TTL: ttl, SecretsResolved: "FALSE Unresolved", RestartPending: "FALSE UpToDate", Progressing: "TRUE RollingOut"},
+			want:   want{Hash: fresh, Announced: true, TTL: ttl, SecretsResolved: "FALSE Unresolved", RestartPending: "TRUE Restarting", Progressing: "TRUE RollingOut"},
 		},
 		"ProceedNotWithoutSigningKey": {
 			reason: "Without the key that signs tokens, the other Secrets could be guessed from the hash, and the server would not start.",

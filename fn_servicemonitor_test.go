@@ -42,13 +42,13 @@ func TestServiceMonitor(t *testing.T) {
 			want: want{Composed: true, Condition: "TRUE Composed", Results: []string{}},
 		},
 		"TurnedOff": {
-			reason: "A ServiceMonitor that is no longer wanted should go.",
+			reason: "A ServiceMonitor that is no longer wanted should go, and its condition should not stay as it was.",
 			given: func(c *cluster) {
 				c.addKind("ServiceMonitor")
 				c.settle()
 			},
 			when: func(c *cluster) { c.set("spec.metrics.serviceMonitor.enabled", false) },
-			want: want{Condition: "UNSPECIFIED ", Results: []string{}},
+			want: want{Condition: "TRUE NotUsed", Results: []string{}},
 		},
 	}
 
