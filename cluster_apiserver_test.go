@@ -10,7 +10,6 @@ import (
 	"sync"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -70,7 +69,7 @@ func (a *apiServer) apply(manager string, o *structpb.Struct) error {
 	id := idOf(o)
 	live := a.objects[id]
 	version := stringOf(live, "metadata", "resourceVersion")
-	if last, ok := a.applied[id][manager]; ok && live != nil && last.version == version && proto.Equal(last.of, o) {
+	if last, ok := a.applied[id][manager]; ok && live != nil && last.version == version && same(last.of, o) {
 		return nil
 	}
 	if !a.knows(o) {
@@ -100,7 +99,7 @@ func (a *apiServer) apply(manager string, o *structpb.Struct) error {
 	if a.applied[id] == nil {
 		a.applied[id] = map[string]configuration{}
 	}
-	a.applied[id][manager] = configuration{of: proto.CloneOf(o), version: stringOf(a.objects[id], "metadata", "resourceVersion")}
+	a.applied[id][manager] = configuration{of: o, version: stringOf(a.objects[id], "metadata", "resourceVersion")}
 	return nil
 }
 
@@ -123,7 +122,7 @@ func (a *apiServer) update(id objectID, manager string, change func(*structpb.St
 		a.tb.Fatalf("There is no %s to update", id)
 	}
 	o := change(live)
-	if proto.Equal(withoutStatus(live), withoutStatus(o)) {
+	if same(withoutStatus(live), withoutStatus(o)) {
 		a.put(id, o)
 		return
 	}
@@ -144,13 +143,11 @@ func changedBy(live *unstructured.Unstructured, o *structpb.Struct, manager stri
 
 // put an object as it stands, status and all.
 func (a *apiServer) put(id objectID, o *structpb.Struct) {
-	if proto.Equal(a.objects[id], o) {
+	if same(a.objects[id], o) {
 		return
 	}
-	o = proto.CloneOf(o)
 	a.version++
-	setAt(o, strconv.Itoa(a.version), "metadata", "resourceVersion")
-	a.objects[id] = o
+	a.objects[id] = setAt(o, strconv.Itoa(a.version), "metadata", "resourceVersion")
 }
 
 // delete an object.
@@ -164,13 +161,13 @@ func (a *apiServer) store(id objectID, o *structpb.Struct) {
 	live := a.objects[id]
 	if live == nil {
 		a.uids++
-		setAt(o, fmt.Sprintf("uid-%d-of-%s", a.uids, id.name), "metadata", "uid")
-		setAt(o, "2025-01-01T00:00:00Z", "metadata", "creationTimestamp")
+		o = setAt(o, fmt.Sprintf("uid-%d-of-%s", a.uids, id.name), "metadata", "uid")
+		o = setAt(o, "2025-01-01T00:00:00Z", "metadata", "creationTimestamp")
 	}
 	generation := valueAt(live, "metadata", "generation").GetNumberValue()
-	if generations[id.kind] && !proto.Equal(valueAt(live, "spec"), valueAt(o, "spec")) &&
+	if generations[id.kind] && !sameValue(valueAt(live, "spec"), valueAt(o, "spec")) &&
 		valueAt(o, "metadata", "generation").GetNumberValue() == generation {
-		setAt(o, generation+1, "metadata", "generation")
+		o = setAt(o, generation+1, "metadata", "generation")
 	}
 	a.put(id, o)
 }
@@ -237,7 +234,7 @@ func validate(live, o *structpb.Struct) field.ErrorList {
 		return errs
 	}
 	immutable := func(path ...string) {
-		if !proto.Equal(valueAt(live, path...), valueAt(o, path...)) {
+		if !sameValue(valueAt(live, path...), valueAt(o, path...)) {
 			errs = append(errs, field.Forbidden(field.NewPath(path[0], path[1:]...), "field is immutable"))
 		}
 	}

@@ -149,19 +149,48 @@ func stringOf(s *structpb.Struct, fields ...string) string {
 	return valueAt(s, fields...).GetStringValue()
 }
 
-// setAt sets a field of an object that nobody else has yet.
-func setAt(s *structpb.Struct, value any, fields ...string) {
-	for _, f := range fields[:len(fields)-1] {
-		if s.GetFields()[f].GetStructValue().GetFields() == nil {
-			s.Fields[f] = structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{}})
-		}
-		s = s.GetFields()[f].GetStructValue()
+// setAt returns an object with a field set. It shares with the other one what is the
+// same: objects are never changed in place.
+func setAt(s *structpb.Struct, value any, fields ...string) *structpb.Struct {
+	out := &structpb.Struct{Fields: maps.Clone(s.GetFields())}
+	if out.GetFields() == nil {
+		out.Fields = map[string]*structpb.Value{}
 	}
+	name, rest := fields[0], fields[1:]
 	v, ok := value.(*structpb.Value)
-	if !ok {
+	switch {
+	case len(rest) > 0:
+		v = structpb.NewStructValue(setAt(s.GetFields()[name].GetStructValue(), value, rest...))
+	case !ok:
 		v, _ = structpb.NewValue(value)
 	}
-	s.Fields[fields[len(fields)-1]] = v
+	out.Fields[name] = v
+	return out
+}
+
+// same says whether two objects are equal. It is proto.Equal, for objects that have
+// most of what is in them in common.
+func same(x, y *structpb.Struct) bool {
+	return x == y || len(x.GetFields()) == len(y.GetFields()) && (x == nil) == (y == nil) && maps.EqualFunc(x.GetFields(), y.GetFields(), sameValue)
+}
+
+func sameValue(x, y *structpb.Value) bool {
+	if x == y {
+		return true
+	}
+	switch k := x.GetKind().(type) {
+	case *structpb.Value_StructValue:
+		other, ok := y.GetKind().(*structpb.Value_StructValue)
+		return ok && same(k.StructValue, other.StructValue)
+	case *structpb.Value_ListValue:
+		other, ok := y.GetKind().(*structpb.Value_ListValue)
+		return ok && slices.EqualFunc(k.ListValue.GetValues(), other.ListValue.GetValues(), sameValue)
+	case *structpb.Value_StringValue:
+		other, ok := y.GetKind().(*structpb.Value_StringValue)
+		return ok && k.StringValue == other.StringValue
+	default:
+		return proto.Equal(x, y)
+	}
 }
 
 // stringAt returns a field of an object as a string, or nothing. The path is one

@@ -375,14 +375,13 @@ func (c *cluster) setRefs(refs []*structpb.Struct) {
 
 // writeXR stores the composite resource.
 func (c *cluster) writeXR(xr *structpb.Struct) {
-	if proto.Equal(c.xr, xr) {
+	if same(c.xr, xr) {
 		return
 	}
-	xr = proto.CloneOf(xr)
 	c.version++
-	setAt(xr, strconv.Itoa(c.version), "metadata", "resourceVersion")
-	if !proto.Equal(valueAt(c.xr, "spec"), valueAt(xr, "spec")) {
-		setAt(xr, valueAt(xr, "metadata", "generation").GetNumberValue()+1, "metadata", "generation")
+	xr = setAt(xr, strconv.Itoa(c.version), "metadata", "resourceVersion")
+	if !sameValue(valueAt(c.xr, "spec"), valueAt(xr, "spec")) {
+		xr = setAt(xr, valueAt(xr, "metadata", "generation").GetNumberValue()+1, "metadata", "generation")
 	}
 	c.xr = xr
 }
@@ -432,7 +431,12 @@ func (c *cluster) request(required *fnv1.Requirements) *fnv1.RunFunctionRequest 
 	if _, err := c.observe(); err != nil {
 		c.Errorf("Crossplane can no longer call the function: %v", err)
 	}
+	return proto.CloneOf(c.requestOf(c.composed, required))
+}
 
+// requestOf is what Crossplane sends when it has observed what may be no longer so. Its
+// objects are the cluster's.
+func (c *cluster) requestOf(observed map[string]*structpb.Struct, required *fnv1.Requirements) *fnv1.RunFunctionRequest {
 	req := &fnv1.RunFunctionRequest{
 		Meta:              &fnv1.RequestMeta{Tag: "tag", Capabilities: []fnv1.Capability{fnv1.Capability_CAPABILITY_CAPABILITIES, fnv1.Capability_CAPABILITY_REQUIRED_SCHEMAS}},
 		Input:             c.input,
@@ -441,7 +445,7 @@ func (c *cluster) request(required *fnv1.Requirements) *fnv1.RunFunctionRequest 
 		RequiredResources: map[string]*fnv1.Resources{},
 		RequiredSchemas:   map[string]*fnv1.Schema{},
 	}
-	for name, s := range c.composed {
+	for name, s := range observed {
 		req.Observed.Resources[name] = &fnv1.Resource{Resource: s}
 	}
 	for name, sel := range required.GetResources() {
@@ -454,7 +458,7 @@ func (c *cluster) request(required *fnv1.Requirements) *fnv1.RunFunctionRequest 
 			req.RequiredSchemas[name].OpenapiV3 = &structpb.Struct{Fields: map[string]*structpb.Value{"type": structpb.NewStringValue("object")}}
 		}
 	}
-	return proto.CloneOf(req)
+	return req
 }
 
 // lookUp what a function requires.
@@ -607,15 +611,11 @@ func (c *cluster) compose(do composition) error {
 	}
 
 	// Crossplane owns the status that the function desires, and no more.
-	xr := proto.CloneOf(c.xr)
-	status := proto.CloneOf(do.rsp.GetDesired().GetComposite().GetResource().GetFields()["status"].GetStructValue())
-	if status.GetFields() == nil {
-		status = &structpb.Struct{Fields: map[string]*structpb.Value{}}
-	}
+	status := valueAt(do.rsp.GetDesired().GetComposite().GetResource(), "status").GetStructValue()
 	if conditions := valueAt(c.xr, "status", "conditions"); conditions != nil {
-		status.Fields["conditions"] = conditions
+		status = setAt(status, conditions, "conditions")
 	}
-	setAt(xr, structpb.NewStructValue(status), "status")
+	xr := setAt(c.xr, structpb.NewStructValue(status), "status")
 
 	synced := &fnv1.Condition{Type: "Synced", Status: fnv1.Status_STATUS_CONDITION_TRUE, Reason: "ReconcileSuccess"}
 	if len(unsynced) > 0 {
@@ -729,18 +729,18 @@ func (c *cluster) manager() string {
 // its name.
 func (c *cluster) render(name string, observed, desired *structpb.Struct) *structpb.Struct {
 	c.Helper()
-	o := proto.CloneOf(desired)
+	o := desired
 	if observed != nil {
-		setAt(o, stringOf(observed, "metadata", "name"), "metadata", "name")
+		o = setAt(o, stringOf(observed, "metadata", "name"), "metadata", "name")
 	}
-	setAt(o, xrNamespace, "metadata", "namespace")
-	setAt(o, name, "metadata", "annotations", annotationResourceName)
-	setAt(o, stringOf(c.xr, "metadata", "name"), "metadata", "labels", "crossplane.io/composite")
+	o = setAt(o, xrNamespace, "metadata", "namespace")
+	o = setAt(o, name, "metadata", "annotations", annotationResourceName)
+	o = setAt(o, stringOf(c.xr, "metadata", "name"), "metadata", "labels", "crossplane.io/composite")
 	owner := map[string]any{
 		"apiVersion": stringOf(c.xr, "apiVersion"), "kind": "DittoServer", "name": stringOf(c.xr, "metadata", "name"), "uid": stringOf(c.xr, "metadata", "uid"),
 		"controller": true, "blockOwnerDeletion": true,
 	}
-	setAt(o, []any{owner}, "metadata", "ownerReferences")
+	o = setAt(o, []any{owner}, "metadata", "ownerReferences")
 	return o
 }
 
@@ -791,19 +791,15 @@ func (c *cluster) upgrade(observed *structpb.Struct) error {
 	if ours {
 		kept.Values = slices.Delete(slices.Clone(entries), first, first+1)
 	}
-	o := proto.CloneOf(live)
-	setAt(o, structpb.NewListValue(kept), "metadata", "managedFields")
-	c.put(idOf(o), o)
+	c.put(idOf(live), setAt(live, structpb.NewListValue(kept), "metadata", "managedFields"))
 	return nil
 }
 
 // control is what controllers do once an object has changed.
 func (c *cluster) control(before *structpb.Struct, id objectID) {
 	o := c.objects[id]
-	if c.unattended || o == nil || id.kind != "StatefulSet" || proto.Equal(valueAt(before, "spec"), valueAt(o, "spec")) && valueAt(o, "status") != nil {
+	if c.unattended || o == nil || id.kind != "StatefulSet" || sameValue(valueAt(before, "spec"), valueAt(o, "spec")) && valueAt(o, "status") != nil {
 		return
 	}
-	o = proto.CloneOf(o)
-	setAt(o, rolledOut(o), "status")
-	c.put(id, o)
+	c.put(id, setAt(o, rolledOut(o), "status"))
 }
