@@ -29,7 +29,7 @@ func TestConfigHashChanges(t *testing.T) {
 	}{
 		"JWTKey":           {reason: "The server signs with the key that it read at its start.", when: setSecret("jwt", "key", jwtKey+"!")},
 		"JWTKeyNewline":    {reason: "The server does not trim: a newline is part of the key.", when: setSecret("jwt", "key", jwtKey+"\n")},
-		"JWTKeyBinary":     {reason: "Values are bytes and not text.", when: setSecret("jwt", "key", jwtKey+"\x00\xff")},
+		"JWTKeyControl":    {reason: "Values are bytes, of whatever looks.", when: setSecret("jwt", "key", jwtKey+"\x01\u00e9")},
 		"AdminPassword":    {reason: "The password is a variable, which only a new pod sees.", when: setSecret("admin", "password", "correct horses")},
 		"PostgresHost":     {reason: "The connection is made at the start.", given: postgres, when: setSecret("db", "host", "db-2.example")},
 		"PostgresPort":     {reason: "The connection is made at the start.", given: postgres, when: setSecret("db", "port", "5432")},

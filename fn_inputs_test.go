@@ -13,8 +13,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
+	"github.com/jcmturner/gokrb5/v8/keytab"
 	"google.golang.org/protobuf/types/known/structpb"
 	corev1 "k8s.io/api/core/v1"
 
@@ -99,7 +102,19 @@ func (c *cluster) newValue(r ref) {
 	case "sslmode":
 		c.setSecret(r.Secret, r.Key, "verify-ca")
 	case "keytab":
-		c.setSecret(r.Secret, r.Key, "\x05\x02"+rand.Text())
+		k := keytab.New()
+		if err := k.AddEntry("nfs/files.example.com", "EXAMPLE.COM", rand.Text(), time.Unix(0, 0), 1, etypeID.AES256_CTS_HMAC_SHA1_96); err != nil {
+			c.Fatal(err)
+		}
+		b, err := k.Marshal()
+		if err != nil {
+			c.Fatal(err)
+		}
+		c.setSecret(r.Secret, r.Key, string(b))
+	case "krb5.conf":
+		c.setSecret(r.Secret, r.Key, "[libdefaults]\n default_realm = "+rand.Text()+"\n")
+	case "host":
+		c.setSecret(r.Secret, r.Key, strings.ToLower(rand.Text())+".example")
 	default:
 		c.setSecret(r.Secret, r.Key, rand.Text()+rand.Text())
 	}

@@ -7,11 +7,10 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
-
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
@@ -141,7 +140,6 @@ func (p *plan) decide() error {
 		ProceedWithout:   p.in.MissingSecrets == v1beta1.MissingSecretsProceed && !p.secrets.Guessable,
 		ConfigMapPending: !p.have.HasConfig(p.want.Config),
 		Manual:           p.xr.Spec.Rollout.Policy == v1alpha1.RolloutManual,
-		TokenCarried:     p.source.RestartToken != p.xr.Spec.Rollout.RestartToken,
 	}
 	if ss != nil {
 		state.Changes = ss.Template.Changes(compose.TemplateOf(s), manifests.ContainerName)

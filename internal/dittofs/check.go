@@ -6,9 +6,15 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"net"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/jcmturner/gokrb5/v8/config"
+	"github.com/jcmturner/gokrb5/v8/keytab"
 )
 
 // Limits of what the server accepts, in bytes. Nothing is trimmed: a newline at
@@ -19,12 +25,23 @@ const (
 	maxAdminPassword = 72
 )
 
+// maxEnv is the longest variable that Linux gives a process, in bytes: its name, an
+// equals sign, its value and a zero.
+const maxEnv = 128 << 10
+
 //nolint:gochecknoglobals // A constant.
 var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 
 // Check says what keeps the server from starting with the value of an input, or
-// nothing. It repeats nothing of the value, not even how long it is.
+// nothing. It does with the value what its reader does: the container runtime for a
+// variable, and the server's own parsers. It repeats nothing of the value, not even
+// how long it is.
 func Check(input string, value []byte) string {
+	if !strings.HasPrefix(input, "/") {
+		if problem := checkEnv(input, value); problem != "" {
+			return problem
+		}
+	}
 	switch input {
 	case EnvJWTSecret:
 		if len(value) < minJWTSecret {
@@ -34,9 +51,15 @@ func Check(input string, value []byte) string {
 		if len(value) < minAdminPassword || len(value) > maxAdminPassword {
 			return fmt.Sprintf("the admin's password must have from %d to %d bytes", minAdminPassword, maxAdminPassword)
 		}
+	case EnvPostgresHost:
+		return checkHost(string(value))
 	case EnvPostgresPort:
-		if port, err := strconv.Atoi(string(value)); len(value) > 0 && (err != nil || port < 1 || port > 65535) {
+		if port, err := strconv.Atoi(string(value)); len(value) > 0 && (err != nil || port < 1 || port > 65535 || strconv.Itoa(port) != string(value)) {
 			return "it is no port from 1 to 65535, without blanks or a newline"
+		}
+	case EnvPostgresDatabase, EnvPostgresUser:
+		if strings.HasSuffix(string(value), "\n") {
+			return "it ends with a newline, which would be a part of the name"
 		}
 	case EnvPostgresSSLMode:
 		if len(value) > 0 && !slices.Contains(sslModes, string(value)) {
@@ -46,50 +69,112 @@ func Check(input string, value []byte) string {
 		if len(bytes.TrimSpace(value)) == 0 {
 			return "the token is blank"
 		}
-	case TLSCertFile, ClientCAFile, LDAPCAFile, PostgresCAFile:
-		if !hasCertificate(value) {
+	case ClientCAFile, LDAPCAFile, PostgresCAFile:
+		if !x509.NewCertPool().AppendCertsFromPEM(value) {
+			return "it holds no certificate in PEM form"
+		}
+	case TLSCertFile:
+		if len(certificates(value)) == 0 {
 			return "it holds no certificate in PEM form"
 		}
 	case TLSKeyFile:
-		if !hasPrivateKey(value) {
-			return "it holds no private key in PEM form"
-		}
+		return checkPrivateKey(value)
+	case Krb5ConfFile:
+		return parsed("krb5.conf", func() error { _, err := config.NewFromString(string(value)); return err })
 	case KeytabFile:
-		// The first byte is always 5, the second the version.
-		if len(value) < 2 || value[0] != 5 || value[1] != 1 && value[1] != 2 {
-			return "it is no keytab"
+		return parsed("keytab", func() error { return keytab.New().Unmarshal(value) })
+	}
+	return ""
+}
+
+// checkEnv says why no container can be given a variable. The name counts too, as
+// they are one text to the kernel.
+func checkEnv(name string, value []byte) string {
+	switch {
+	case bytes.IndexByte(value, 0) >= 0:
+		return "a variable cannot have a zero byte in its value"
+	case !utf8.Valid(value):
+		return "a variable has to be UTF-8, as Kubernetes passes it on as text. Write binary values in hexadecimal or base64"
+	case len(name)+len("=")+len(value)+len("\x00") > maxEnv:
+		return fmt.Sprintf("a variable can have at most %d KiB, with its name", maxEnv>>10)
+	}
+	return ""
+}
+
+// checkHost does with the host of the database what the server does: it becomes a
+// part of a URL, which is parsed again when the database is connected to.
+func checkHost(host string) string {
+	const port = ":5432"
+	switch u, err := url.Parse((&url.URL{Scheme: "postgres", Host: host + port}).String()); {
+	case host == "": // Said of the key.
+		return ""
+	case net.ParseIP(host) != nil && strings.Contains(host, ":"):
+		return "an IPv6 address has to be written in square brackets"
+	case err != nil:
+		return "it is no host: it must be a name or an address, without blanks or a newline"
+	default:
+		for h := range strings.SplitSeq(u.Host, ",") {
+			if _, _, err := net.SplitHostPort(h); strings.Contains(h, ":") && err != nil {
+				return "it must be a host alone. Write the port under the key port, and an IPv6 address in square brackets"
+			}
 		}
 	}
 	return ""
+}
+
+// parsed says whether a parser takes a value. What it says of it may quote the
+// value, and it may panic.
+func parsed(what string, parse func() error) (problem string) {
+	problem = "the server cannot read it as a " + what
+	defer func() { _ = recover() }()
+	if err := parse(); err != nil {
+		return problem
+	}
+	return ""
+}
+
+func checkPrivateKey(value []byte) string {
+	for block, rest := pem.Decode(value); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "PRIVATE KEY" && !strings.HasSuffix(block.Type, " PRIVATE KEY") {
+			continue
+		}
+		if block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") {
+			return "the private key is encrypted, and the server cannot ask for its passphrase. Store it without one"
+		}
+		return ""
+	}
+	return "it holds no private key in PEM form"
 }
 
 // CheckTogether says the same of inputs that must fit each other, and which of them
 // to blame. What Check finds of each alone it does not find again.
 func CheckTogether(values map[string][]byte) (input, problem string) {
 	crt, key := values[TLSCertFile], values[TLSKeyFile]
-	if !hasCertificate(crt) || !hasPrivateKey(key) {
+	chain := certificates(crt)
+	if len(chain) == 0 || checkPrivateKey(key) != "" {
 		return "", ""
 	}
-	if _, err := tls.X509KeyPair(crt, key); err != nil {
-		return TLSKeyFile, "it is not the key of the certificate beside it"
+	if _, err := tls.X509KeyPair(crt, key); err == nil {
+		return "", ""
 	}
-	return "", ""
+	for _, c := range chain[1:] {
+		if _, err := tls.X509KeyPair(c, key); err == nil {
+			return TLSCertFile, "the server's own certificate has to come first, and those of its issuers after it"
+		}
+	}
+	if _, err := tls.X509KeyPair(chain[0], key); err == nil {
+		return TLSCertFile, "its first block is no certificate that can be read"
+	}
+	return TLSKeyFile, "it is not the key of the certificate beside it"
 }
 
-func hasCertificate(value []byte) bool {
+// certificates are those of a value that can be read, each in PEM form.
+func certificates(value []byte) [][]byte {
+	cs := [][]byte{}
 	for block, rest := pem.Decode(value); block != nil; block, rest = pem.Decode(rest) {
 		if _, err := x509.ParseCertificate(block.Bytes); block.Type == "CERTIFICATE" && err == nil {
-			return true
+			cs = append(cs, pem.EncodeToMemory(block))
 		}
 	}
-	return false
-}
-
-func hasPrivateKey(value []byte) bool {
-	for block, rest := pem.Decode(value); block != nil; block, rest = pem.Decode(rest) {
-		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
-			return true
-		}
-	}
-	return false
+	return cs
 }

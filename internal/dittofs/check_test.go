@@ -9,6 +9,10 @@ import (
 	"math/big"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
+	"github.com/jcmturner/gokrb5/v8/keytab"
 )
 
 // TestCheck finds values with which the server would not start, at their limits.
@@ -37,11 +41,29 @@ func TestCheck(t *testing.T) {
 		"CertificateText":      {reason: "Text is no certificate.", input: LDAPCAFile, value: "text", bad: true},
 		"KeyAfterCertificate":  {reason: "A key may stand behind a certificate.", input: TLSKeyFile, value: certificate + key},
 		"KeyIsCertificate":     {reason: "A certificate is no key.", input: TLSKeyFile, value: certificate, bad: true},
-		"Keytab":               {reason: "A keytab starts with 5 and its version.", input: KeytabFile, value: "\x05\x02\x00"},
-		"KeytabOld":            {reason: "There is an older version.", input: KeytabFile, value: "\x05\x01\x00"},
+		"Keytab":               {reason: "A keytab has entries after its version.", input: KeytabFile, value: keytabOf(t)},
+		"KeytabNewline":        {reason: "A keytab ends where its last entry ends.", input: KeytabFile, value: keytabOf(t)[:30], bad: true},
 		"KeytabText":           {reason: "Base64 that was never decoded is no keytab.", input: KeytabFile, value: "BQIA", bad: true},
 		"KeytabCut":            {reason: "One byte is no keytab.", input: KeytabFile, value: "\x05", bad: true},
-		"Other":                {reason: "Nothing is known of other values.", input: EnvPostgresHost, value: ""},
+		"Krb5Conf":             {reason: "A krb5.conf is one.", input: Krb5ConfFile, value: "[libdefaults]\n default_realm = EXAMPLE.COM\n"},
+		"Krb5ConfFallback":     {reason: "The server's parser knows true and false, and no fallback.", input: Krb5ConfFile, value: "[libdefaults]\n dns_canonicalize_hostname = fallback\n", bad: true},
+		"Host":                 {reason: "A name is a host.", input: EnvPostgresHost, value: "db.example.com"},
+		"HostIPv4":             {reason: "An address is a host.", input: EnvPostgresHost, value: "10.0.0.1"},
+		"HostIPv6":             {reason: "What has colons cannot be told from a port.", input: EnvPostgresHost, value: "fe80::1", bad: true},
+		"HostIPv6InBrackets":   {reason: "Brackets tell an address from a port.", input: EnvPostgresHost, value: "[fe80::1]"},
+		"HostWithPort":         {reason: "The port is another key.", input: EnvPostgresHost, value: "db.example.com:5432", bad: true},
+		"HostWithNewline":      {reason: "A URL has no newlines.", input: EnvPostgresHost, value: "db.example.com\n", bad: true},
+		"HostWithBlank":        {reason: "A URL has no blanks.", input: EnvPostgresHost, value: "db example", bad: true},
+		"HostOfTwo":            {reason: "The server's driver tries one after the other.", input: EnvPostgresHost, value: "db-1,db-2"},
+		"Port":                 {reason: "A port is a number.", input: EnvPostgresPort, value: "5432"},
+		"PortOctal":            {reason: "The server takes a leading zero for octal.", input: EnvPostgresPort, value: "05432", bad: true},
+		"UserNewline":          {reason: "A newline would be a part of the name.", input: EnvPostgresUser, value: "user\n", bad: true},
+		"PasswordNewline":      {reason: "A password may be anything.", input: EnvPostgresPassword, value: "password\n"},
+		"EnvZero":              {reason: "A zero ends a variable.", input: EnvPostgresPassword, value: "pass\x00word", bad: true},
+		"EnvNotUTF8":           {reason: "Kubernetes passes variables on as text.", input: "ANY", value: "caf\xe9", bad: true},
+		"EnvTooLong":           {reason: "Linux takes no longer variable.", input: "ANY", value: strings.Repeat("x", 128<<10), bad: true},
+		"FileIsAnything":       {reason: "A file may hold what a variable cannot.", input: "/any", value: "\x00\xff" + strings.Repeat("x", 128<<10)},
+		"Other":                {reason: "Nothing is known of other values.", input: "ANY", value: ""},
 	}
 
 	for name, tc := range cases {
@@ -55,6 +77,64 @@ func TestCheck(t *testing.T) {
 			}
 		})
 	}
+}
+
+// keytabOf returns a keytab with one key.
+func keytabOf(t *testing.T) string {
+	t.Helper()
+	k := keytab.New()
+	if err := k.AddEntry("nfs/files.example.com", "EXAMPLE.COM", "password", time.Unix(0, 0), 1, etypeID.AES256_CTS_HMAC_SHA1_96); err != nil {
+		t.Fatal(err)
+	}
+	b, err := k.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestCheckTogether says of a certificate and its key what is wrong, and of which.
+func TestCheckTogether(t *testing.T) {
+	certificate, key := newCertificate(t)
+	other, otherKey := newCertificate(t)
+
+	cases := map[string]struct {
+		reason           string
+		certificate, key string
+		input, problem   string
+	}{
+		"Fit":         {reason: "A certificate and its key fit.", certificate: certificate, key: key},
+		"WithIssuer":  {reason: "The issuer's may follow.", certificate: certificate + other, key: key},
+		"IssuerFirst": {reason: "The server's own has to come first, and it is there.", certificate: other + certificate, key: key, input: TLSCertFile, problem: "has to come first"},
+		"OfAnother":   {reason: "A key is that of one certificate.", certificate: certificate, key: otherKey, input: TLSKeyFile, problem: "not the key"},
+		"BrokenFirst": {reason: "What the server reads first has to be readable.", certificate: strings.Replace(other, "M", "A", 1) + certificate, key: key, input: TLSCertFile, problem: "first block"},
+		"NoKey":       {reason: "What is wrong alone is said alone.", certificate: certificate, key: "text"},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			input, problem := CheckTogether(map[string][]byte{TLSCertFile: []byte(tc.certificate), TLSKeyFile: []byte(tc.key)})
+			if input != tc.input || !strings.Contains(problem, tc.problem) || tc.problem == "" && problem != "" {
+				t.Errorf("%s\nCheckTogether(...): want %q of %q, got %q of %q", tc.reason, tc.problem, tc.input, problem, input)
+			}
+		})
+	}
+}
+
+// FuzzCheck reads values of all inputs as their readers do. Some of these parsers are
+// not made for what comes from anywhere.
+func FuzzCheck(f *testing.F) {
+	for _, in := range Inputs {
+		for _, value := range []string{"", "text", "\x05\x02", "[libdefaults]\n default_realm = A\n[realms]\n A = {\n", "-----BEGIN CERTIFICATE-----", "a:b,[::1]"} {
+			f.Add(in.Name, []byte(value))
+		}
+	}
+	f.Fuzz(func(t *testing.T, input string, value []byte) {
+		if problem := Check(input, value); len(value) > 20 && strings.Contains(problem, string(value)) {
+			t.Errorf("Check(%q, ...) repeats the value", input)
+		}
+		CheckTogether(map[string][]byte{TLSCertFile: value, TLSKeyFile: value})
+	})
 }
 
 // newCertificate returns a certificate and its private key, in PEM form.

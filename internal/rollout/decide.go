@@ -97,9 +97,6 @@ type State struct {
 
 	// Manual is the rollout policy.
 	Manual bool
-
-	// TokenCarried is set if the observed restartToken stands in for the user's.
-	TokenCarried bool
 }
 
 // A Decision is what happens to the StatefulSet.
@@ -114,9 +111,10 @@ type Decision struct {
 	// Changes are what the wanted template would change, whether or not it is sent.
 	Changes []string
 
-	// Pinned is set if what is sent depends on what was observed. It must not reach
-	// a StatefulSet that has moved on since: the observation may come from a cache
-	// that lags, and would bring an old template back.
+	// Pinned is set if the StatefulSet was observed: what is held, whether it runs, and
+	// the restartToken that is carried on all depend on that. What is sent must not
+	// reach a StatefulSet that has moved on since, as the observation may come from a
+	// cache that lags, and would bring an old template back.
 	Pinned bool
 }
 
@@ -143,7 +141,7 @@ func Decide(s State) Decision {
 	}
 	return Decision{
 		Action: Advance, Annotations: s.Wanted, Wanted: s.Wanted, Changes: s.Changes,
-		Pinned: s.Observed != nil && (s.Manual || s.TokenCarried),
+		Pinned: s.Observed != nil,
 	}
 }
 

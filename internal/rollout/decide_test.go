@@ -25,9 +25,7 @@ func TestDecide(t *testing.T) {
 		}
 		return s
 	}
-	advance := func(pinned bool) Decision {
-		return Decision{Action: Advance, Annotations: wanted, Wanted: wanted, Changes: changes, Pinned: pinned}
-	}
+	advance := Decision{Action: Advance, Annotations: wanted, Wanted: wanted, Changes: changes, Pinned: true}
 	create := Decision{Action: Advance, Annotations: wanted, Wanted: wanted}
 	hold := func(o *Observed, r Reason) Decision {
 		return Decision{Action: Hold, Annotations: o.Annotations, Wanted: wanted, Reason: r, Changes: changes, Pinned: true}
@@ -43,7 +41,6 @@ func TestDecide(t *testing.T) {
 	database := func(s *State) { s.DatabasePending = true }
 	configMap := func(s *State) { s.ConfigMapPending = true }
 	manual := func(s *State) { s.Manual = true }
-	carried := func(s *State) { s.TokenCarried = true }
 	unchanged := func(s *State) { s.Changes = nil }
 
 	cases := map[string]struct {
@@ -54,7 +51,7 @@ func TestDecide(t *testing.T) {
 		"Create":                  {reason: "A new server should have the hash at once.", state: state(nil), want: create},
 		"CreateManual":            {reason: "The policy is about restarts.", state: state(nil, manual), want: create},
 		"CreateBesideConfigMap":   {reason: "A new pod waits for its ConfigMap.", state: state(nil, configMap), want: create},
-		"Advance":                 {reason: "A changed input should restart the server.", state: state(&running), want: advance(false)},
+		"Advance":                 {reason: "A changed input should restart the server.", state: state(&running), want: advance},
 		"Lookups":                 {reason: "Nothing is created before it is known whether its name is free.", state: state(nil, lookups), want: withhold(LookupsPending)},
 		"Taken":                   {reason: "Nothing of others is taken over.", state: state(nil, taken, missing), want: withhold(NameTaken)},
 		"TakenRunning":            {reason: "A ConfigMap of others is not one to start with.", state: state(&running, taken), want: hold(&running, NameTaken)},
@@ -67,17 +64,16 @@ func TestDecide(t *testing.T) {
 		"MissingNew":              {reason: "A server without its Secrets does not start.", state: state(nil, missing), want: withhold(SecretsMissing)},
 		"MissingStopped":          {reason: "A partial hash is wrong also for a server that is stopped.", state: state(&stopped, missing), want: hold(&stopped, SecretsMissing)},
 		"MissingBeforeConfigMap":  {reason: "Where two things are waited for, the user can do something about the Secret.", state: state(&running, missing, configMap), want: hold(&running, SecretsMissing)},
-		"MissingProceed":          {reason: "The platform team has said so.", state: state(&running, missing, proceed), want: advance(false)},
+		"MissingProceed":          {reason: "The platform team has said so.", state: state(&running, missing, proceed), want: advance},
 		"MissingProceedNew":       {reason: "The platform team has said so.", state: state(nil, missing, proceed), want: create},
 		"MissingProceedConfigMap": {reason: "The ConfigMap goes first, with Secrets and without.", state: state(&running, missing, proceed, configMap), want: hold(&running, ConfigMapFirst)},
 		"ConfigMap":               {reason: "A running server's template must not name a ConfigMap that may never come.", state: state(&running, configMap), want: hold(&running, ConfigMapFirst)},
 		"ManualBeforeConfigMap":   {reason: "A user who wants to say when should be told so, whatever else is waited for.", state: state(&running, manual, configMap), want: hold(&running, ManualPolicy)},
 		"ManualTokenAndConfigMap": {reason: "A new token should find the ConfigMap written.", state: state(&untold, manual, configMap), want: hold(&untold, ConfigMapFirst)},
 		"Manual":                  {reason: "The user wants to say when.", state: state(&running, manual), want: hold(&running, ManualPolicy)},
-		"ManualNewToken":          {reason: "The user says: now.", state: state(&untold, manual), want: advance(true)},
-		"ManualStopped":           {reason: "What is stopped has nothing to hold. That it is stopped was observed, and may be so no longer.", state: state(&stopped, manual), want: advance(true)},
+		"ManualNewToken":          {reason: "The user says: now.", state: state(&untold, manual), want: advance},
+		"ManualStopped":           {reason: "What is stopped has nothing to hold. That it is stopped was observed, and may be so no longer.", state: state(&stopped, manual), want: advance},
 		"ManualNothingChanged":    {reason: "Nothing waits for the user.", state: state(&running, manual, unchanged), want: Decision{Action: Advance, Annotations: wanted, Wanted: wanted, Pinned: true}},
-		"TokenCarried":            {reason: "A token that was observed may be an old one.", state: state(&running, carried), want: advance(true)},
 		"Database":                {reason: "A server without its database does not start.", state: state(nil, database), want: withhold(DatabasePending)},
 		"DatabaseRunning":         {reason: "A running server stays on its database until the new one is ready, also where it has no account yet.", state: state(&running, database, creating), want: hold(&running, DatabasePending)},
 	}
