@@ -92,7 +92,7 @@ func TestAnySequence(t *testing.T) {
 // Situations that must all come up.
 var situations = []string{
 	"advanced", "held for Secrets", "held by Manual", "held for its ConfigMap", "moved by a token", "created", "replaced while stopped",
-	"interrupted", "interrupted before the StatefulSet", "refused by quota", "late", "late hold", "lagging StatefulSet", "lagging ConfigMap", "lagging DittoServer", "lagging after a token",
+	"interrupted", "interrupted before the StatefulSet", "refused by quota", "late", "late hold", "lagging StatefulSet", "lagging ConfigMap", "lagging DittoServer", "lagging after a token", "lagging after a rollout",
 	"conflict", "function crashed", "ConfigMap deleted", "ConfigMap restored", "StatefulSet orphaned", "DittoServer orphaned",
 	"scaled", "restarted by kubectl", "webhook", "process restarted while held", "pod deleted while held", "pod deleted while replaced", "pod waits", "pod of an older template", "three changes in a hurry", "change taken back",
 	"database pending", "database ready", "ended held", "ended as wanted", "ended stopped",
@@ -231,6 +231,7 @@ func (w *world) step() {
 		{3, "late reconcile", w.late},
 		{6, "lagging reconcile", w.lagging},
 		{1, "lagging after a token", w.lagAfterToken},
+		{1, "lagging after a rollout", w.lagAfterRollout},
 		{1, "crash of the function", func() {
 			w.fail(nil, errors.New("cannot run Composition pipeline step: it is gone"))
 			w.saw("function crashed")
@@ -626,6 +627,25 @@ func (w *world) lagAfterToken() {
 		w.unset("spec.rollout.restartToken")
 	}
 	w.saw("lagging after a token")
+	w.lag(trouble{after: -1, lag: 2 + w.r.IntN(longestLag-1), kinds: []string{"StatefulSet"}})
+}
+
+// lagAfterRollout has a server go from one configuration to another, a third one
+// wanted, and the StatefulSet observed as it was with the first one.
+func (w *world) lagAfterRollout() {
+	w.set("spec.rollout.policy", "Automatic")
+	for range 2 {
+		w.values++
+		w.set("spec.controlPlane.port", 9100+w.values)
+		_ = w.reconciled(nothing)
+		_ = w.reconciled(nothing)
+		w.control()
+		w.controllers()
+		w.remember()
+	}
+	w.values++
+	w.set("spec.controlPlane.port", 9100+w.values)
+	w.saw("lagging after a rollout")
 	w.lag(trouble{after: -1, lag: 2 + w.r.IntN(longestLag-1), kinds: []string{"StatefulSet"}})
 }
 
