@@ -16,6 +16,7 @@ import (
 // +kubebuilder:printcolumn:name="Available",type=integer,JSONPath=`.status.availableReplicas`
 // +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.phase`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 52 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be at most 52 characters of a-z, 0-9 and '-', start with a letter and end with a letter or digit"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.percona) || !has(self.spec.percona.enabled) || !self.spec.percona.enabled || size(self.metadata.name) <= 28",message="percona.enabled needs a metadata.name of at most 28 characters: Percona's operator makes names of it"
 type DittoServer struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -39,7 +40,7 @@ func (s *DittoServer) Validate() field.ErrorList {
 	errs = append(errs, validateRange(spec.Child("replicas"), *s.Spec.Replicas, 0, 1, "a second server must not write to the same volumes")...)
 	errs = append(errs, s.Spec.Storage.validate(spec.Child("storage"))...)
 	errs = append(errs, s.Spec.Database.validate(spec.Child("database"), &s.Spec)...)
-	errs = append(errs, s.Spec.Percona.validate(spec.Child("percona"), &s.Spec)...)
+	errs = append(errs, s.Spec.Percona.validate(spec.Child("percona"), s.GetName(), &s.Spec)...)
 	errs = append(errs, s.Spec.ControlPlane.validate(spec.Child("controlPlane"))...)
 	errs = append(errs, s.Spec.Identity.validate(spec.Child("identity"))...)
 	errs = append(errs, s.Spec.Logging.validate(spec.Child("logging"), s.Spec.Storage.dirs())...)
@@ -113,7 +114,8 @@ func (s *StorageSpec) dirs() []string {
 
 func (s *RolloutSpec) validate(p *field.Path) field.ErrorList {
 	errs := validateEnum(p.Child("policy"), s.Policy, []string{RolloutAutomatic, RolloutManual})
-	if len(s.RestartToken) > maxRestartToken {
+	// As the schema does it, in characters.
+	if utf8.RuneCountInString(s.RestartToken) > maxRestartToken {
 		errs = append(errs, field.TooLong(p.Child("restartToken"), s.RestartToken, maxRestartToken))
 	}
 	return errs
@@ -181,9 +183,10 @@ func validateEnum[T ~string](p *field.Path, v T, supported []T) field.ErrorList 
 	return nil
 }
 
-// within says whether file is the path of a file below one of the directories.
+// within says whether file is the path of a file below one of the directories. The
+// server would take blanks at its ends for a part of the name.
 func within(file string, dirs []string) bool {
-	return path.Clean(file) == file && slices.ContainsFunc(dirs, func(dir string) bool {
+	return path.Clean(file) == file && strings.TrimSpace(file) == file && slices.ContainsFunc(dirs, func(dir string) bool {
 		return strings.HasPrefix(file, dir+"/")
 	})
 }

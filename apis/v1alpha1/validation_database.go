@@ -1,11 +1,17 @@
 package v1alpha1
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
+
+// MaxPerconaNameLength leaves room for what Percona's operator appends to the name of
+// a cluster: StatefulSets named as its are got a pod with 28 characters, and none
+// with 29.
+const MaxPerconaNameLength = 28
 
 var databaseNamePattern = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 
@@ -32,12 +38,17 @@ func (s *DatabaseSpec) validate(p *field.Path, spec *DittoServerSpec) field.Erro
 	return errs
 }
 
-func (s *PerconaSpec) validate(p *field.Path, spec *DittoServerSpec) field.ErrorList {
+func (s *PerconaSpec) validate(p *field.Path, name string, spec *DittoServerSpec) field.ErrorList {
 	if !s.Enabled {
 		return nil
 	}
 
 	errs := validateRange(p.Child("replicas"), *s.Replicas, 1, 5, "more than five copies are of no use")
+	if len(name) > MaxPerconaNameLength {
+		errs = append(errs, field.Invalid(p.Child("enabled"), true, fmt.Sprintf(
+			"needs a metadata.name of at most %d characters, and %q has %d: Percona's operator makes names of it that would be too long. Create the DittoServer under a shorter name, or name another database in spec.database.postgresSecretRef",
+			MaxPerconaNameLength, name, len(name))))
+	}
 	errs = append(errs, validateSize(p.Child("storageSize"), s.StorageSize)...)
 	if !s.DeleteWithServer {
 		errs = append(errs, field.Invalid(p.Child("deleteWithServer"), false,

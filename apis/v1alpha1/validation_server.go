@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -88,8 +87,8 @@ func (s *DittoServerSpec) validatePorts(spec *field.Path) field.ErrorList {
 
 func (s *MetricsSpec) validate(p *field.Path) field.ErrorList {
 	errs := field.ErrorList{}
-	if !strings.HasPrefix(s.Path, "/") {
-		errs = append(errs, field.Invalid(p.Child("path"), s.Path, "must start with /"))
+	if !strings.HasPrefix(s.Path, "/") || strings.ContainsAny(s.Path, " \t\n") {
+		errs = append(errs, field.Invalid(p.Child("path"), s.Path, "must start with /, and have no blanks in it"))
 	}
 	if s.BearerTokenSecret != nil {
 		errs = append(errs, s.BearerTokenSecret.validate(p.Child("bearerTokenSecret"))...)
@@ -128,29 +127,6 @@ func (s *DittoServerSpec) validateShutdown(spec *field.Path) field.ErrorList {
 	if timeout, err := time.ParseDuration(s.ShutdownTimeout); err == nil && time.Duration(*g)*time.Second <= timeout {
 		errs = append(errs, field.Invalid(p, *g,
 			fmt.Sprintf("must be more than spec.shutdownTimeout (%s), which bounds one stage of the shutdown. Leave it out for a safe value", s.ShutdownTimeout)))
-	}
-	return errs
-}
-
-// validatePod keeps the user's labels and annotations off those that Kubernetes
-// and the rollout depend on.
-func (s *DittoServerSpec) validatePod(spec *field.Path) field.ErrorList {
-	errs := field.ErrorList{}
-	for _, reserved := range []string{"app.kubernetes.io/name", "app.kubernetes.io/instance"} {
-		if v, ok := s.PodLabels[reserved]; ok {
-			errs = append(errs, field.Invalid(spec.Child("podLabels").Key(reserved), v, "is what the Services find the pod by. Remove it"))
-		}
-	}
-	for _, reserved := range []string{"dittofs.io/config-hash", "dittofs.io/restart-token"} {
-		if v, ok := s.PodAnnotations[reserved]; ok {
-			errs = append(errs, field.Invalid(spec.Child("podAnnotations").Key(reserved), v, "is the function's own. Remove it; spec.rollout.restartToken restarts the server"))
-		}
-	}
-	if s.ImagePullPolicy != "" {
-		errs = append(errs, validateEnum(spec.Child("imagePullPolicy"), s.ImagePullPolicy, []corev1.PullPolicy{corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever})...)
-	}
-	for i, r := range s.ImagePullSecrets {
-		errs = append(errs, validateSecretName(spec.Child("imagePullSecrets").Index(i).Child("name"), r.Name)...)
 	}
 	return errs
 }

@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -59,6 +60,50 @@ func TestValidate(t *testing.T) {
 		"ReservedLabel":        {reason: "The Services find the pod by it.", edit: fields{"podLabels": fields{"app.kubernetes.io/name": "x"}}, want: []string{"spec.podLabels[app.kubernetes.io/name]"}},
 		"ReservedAnnotations":  {reason: "The function restarts the pod by them.", edit: fields{"podAnnotations": fields{"dittofs.io/config-hash": "x", "dittofs.io/restart-token": "x"}}, want: []string{"spec.podAnnotations[dittofs.io/config-hash]", "spec.podAnnotations[dittofs.io/restart-token]"}},
 		"ImagePullSecretNoRef": {reason: "A Secret has a name.", edit: fields{"imagePullSecrets": []any{fields{}}}, want: []string{"spec.imagePullSecrets[0].name"}},
+
+		"RestartTokenInCharacters": {reason: "The schema counts characters, and so does the function.", edit: fields{"rollout": fields{"restartToken": strings.Repeat("é", 256)}}},
+		"RestartTokenTooLong":      {reason: "What is longer is no token.", edit: fields{"rollout": fields{"restartToken": strings.Repeat("é", 257)}}, want: []string{"spec.rollout.restartToken"}},
+
+		"RootOfContainer":       {reason: "What nobody has forbidden is allowed.", edit: fields{"securityContext": fields{"runAsUser": 0}}},
+		"RootThatMustNot":       {reason: "A container that is root and must not be is never created.", edit: fields{"securityContext": fields{"runAsUser": 0, "runAsNonRoot": true}}, want: []string{"spec.securityContext.runAsNonRoot"}},
+		"RootAcrossLevels":      {reason: "The container's user and the pod's rule are one setting.", edit: fields{"securityContext": fields{"runAsUser": 0}, "podSecurityContext": fields{"runAsNonRoot": true}}, want: []string{"spec.podSecurityContext.runAsNonRoot"}},
+		"RootOfPodOverruled":    {reason: "Where both say something the container's counts.", edit: fields{"securityContext": fields{"runAsUser": 1000}, "podSecurityContext": fields{"runAsUser": 0, "runAsNonRoot": true}}},
+		"EscalationOfPrivilege": {reason: "What is privileged can escalate.", edit: fields{"securityContext": fields{"privileged": true, "allowPrivilegeEscalation": false}}, want: []string{"spec.securityContext.allowPrivilegeEscalation"}},
+		"EscalationOfAdmin":     {reason: "An administrator of the system can escalate.", edit: fields{"securityContext": fields{"capabilities": fields{"add": []any{"SYS_ADMIN"}}, "allowPrivilegeEscalation": false}}, want: []string{"spec.securityContext.allowPrivilegeEscalation"}},
+		"NegativeIDs":           {reason: "Users and groups are numbers from 0 on.", edit: fields{"securityContext": fields{"runAsUser": -1}, "podSecurityContext": fields{"fsGroup": -1, "supplementalGroups": []any{-1}}}, want: []string{"spec.podSecurityContext.fsGroup", "spec.podSecurityContext.supplementalGroups[0]", "spec.securityContext.runAsUser"}},
+		"ProfileWithoutFile":    {reason: "A profile of the node is a file.", edit: fields{"securityContext": fields{"seccompProfile": fields{"type": "Localhost"}}, "podSecurityContext": fields{"appArmorProfile": fields{"type": "Localhost"}}}, want: []string{"spec.podSecurityContext.appArmorProfile.localhostProfile", "spec.securityContext.seccompProfile.localhostProfile"}},
+		"ProfileWithFile":       {reason: "Other profiles are no files.", edit: fields{"securityContext": fields{"seccompProfile": fields{"type": "RuntimeDefault", "localhostProfile": "x.json"}}}, want: []string{"spec.securityContext.seccompProfile.localhostProfile"}},
+		"ProfileUnknown":        {reason: "There are three types.", edit: fields{"podSecurityContext": fields{"seccompProfile": fields{"type": "Strict"}}}, want: []string{"spec.podSecurityContext.seccompProfile.type"}},
+		"Windows":               {reason: "The server runs on Linux.", edit: fields{"podSecurityContext": fields{"windowsOptions": fields{}}}, want: []string{"spec.podSecurityContext.windowsOptions"}},
+
+		"LowPort":           {reason: "A process that is not root may not open it.", edit: fields{"controlPlane.port": 443}, want: []string{"spec.controlPlane.port"}},
+		"LowPortOfMetrics":  {reason: "The metrics are opened by the same process.", edit: fields{"metrics.port": 90}, want: []string{"spec.metrics.port"}},
+		"LowPortOff":        {reason: "What is off opens nothing.", edit: fields{"metrics": fields{"port": 90}}},
+		"LowPortCapability": {reason: "A capability of the container is none of a process that is not root.", edit: fields{"controlPlane.port": 443, "securityContext": fields{"capabilities": fields{"add": []any{"NET_BIND_SERVICE"}}}}, want: []string{"spec.controlPlane.port"}},
+		"LowPortRoot":       {reason: "Root with the capability may open it.", edit: fields{"controlPlane.port": 443, "securityContext": fields{"runAsUser": 0, "capabilities": fields{"add": []any{"CAP_NET_BIND_SERVICE"}}}}},
+		"LowPortRootDrops":  {reason: "Root without the capability may not.", edit: fields{"controlPlane.port": 443, "securityContext": fields{"runAsUser": 0}}, want: []string{"spec.controlPlane.port"}},
+		"LowPortSysctl":     {reason: "The kernel can let everybody open it.", edit: fields{"controlPlane.port": 443, "podSecurityContext": fields{"sysctls": []any{fields{"name": "net.ipv4.ip_unprivileged_port_start", "value": "443"}}}}},
+		"LowPortSysctlHigh": {reason: "The kernel lets nobody open what is below.", edit: fields{"controlPlane.port": 80, "podSecurityContext": fields{"sysctls": []any{fields{"name": "net.ipv4.ip_unprivileged_port_start", "value": "443"}}}}, want: []string{"spec.controlPlane.port"}},
+
+		"Labels":             {reason: "Labels have a form.", edit: fields{"podLabels": fields{"team": "not a label"}, "nodeSelector": fields{"disk type": "ssd"}, "metrics.serviceMonitor": fields{"enabled": true, "labels": fields{"a": "-"}}}, want: []string{"spec.metrics.serviceMonitor.labels", "spec.nodeSelector", "spec.podLabels"}},
+		"Annotations":        {reason: "Names of annotations have a form.", edit: fields{"podAnnotations": fields{"a b": "x"}, "service.annotations": fields{"a b": "x"}, "adapterServices.annotations": fields{"a b": "x"}}, want: []string{"spec.adapterServices.annotations", "spec.podAnnotations", "spec.service.annotations"}},
+		"ReservedServer":     {reason: "The Services find the pod by it.", edit: fields{"podLabels": fields{"dittofs.io/server": "x"}}, want: []string{"spec.podLabels[dittofs.io/server]"}},
+		"ImageWithBlank":     {reason: "An image has no blanks.", edit: fields{"image": "dfs:1 "}, want: []string{"spec.image"}},
+		"PriorityClass":      {reason: "A class has a name.", edit: fields{"priorityClassName": "Very High"}, want: []string{"spec.priorityClassName"}},
+		"RequestOverLimit":   {reason: "Nobody is given more than the limit.", edit: fields{"resources": fields{"requests": fields{"memory": "2Gi"}, "limits": fields{"memory": "1Gi"}}}, want: []string{"spec.resources.requests[memory]"}},
+		"NegativeResource":   {reason: "Nobody is given less than nothing.", edit: fields{"resources": fields{"limits": fields{"cpu": "-1"}}}, want: []string{"spec.resources.limits[cpu]"}},
+		"UnknownResource":    {reason: "A resource of a device has a domain.", edit: fields{"resources": fields{"limits": fields{"gpu": "1", "example.com/gpu": "1", "hugepages-2Mi": "2Mi"}}}, want: []string{"spec.resources.limits[gpu]"}},
+		"TolerationValue":    {reason: "What exists is not compared.", edit: fields{"tolerations": []any{fields{"key": "k", "operator": "Exists", "value": "v"}}}, want: []string{"spec.tolerations[0].value"}},
+		"TolerationNoKey":    {reason: "Without a key all is tolerated, and nothing compared.", edit: fields{"tolerations": []any{fields{"operator": "Equal"}}}, want: []string{"spec.tolerations[0].operator"}},
+		"TolerationSeconds":  {reason: "Only an eviction can wait.", edit: fields{"tolerations": []any{fields{"key": "k", "effect": "NoSchedule", "tolerationSeconds": 5}}}, want: []string{"spec.tolerations[0].effect"}},
+		"Spread":             {reason: "A constraint says how much, over what, and how strictly.", edit: fields{"topologySpreadConstraints": []any{fields{}}}, want: []string{"spec.topologySpreadConstraints[0].maxSkew", "spec.topologySpreadConstraints[0].topologyKey", "spec.topologySpreadConstraints[0].whenUnsatisfiable"}},
+		"NodeAffinity":       {reason: "Operators compare with as many values as they can.", edit: fields{"affinity": fields{"nodeAffinity": fields{"requiredDuringSchedulingIgnoredDuringExecution": fields{"nodeSelectorTerms": []any{fields{"matchExpressions": []any{fields{"key": "a", "operator": "In"}, fields{"key": "b", "operator": "Exists", "values": []any{"x"}}, fields{"key": "c", "operator": "Is"}}}}}}}}, want: []string{"spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values", "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[1].values", "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[2].operator"}},
+		"PodAffinity":        {reason: "A term names the label that domains are told by, and a weight is from 1 to 100.", edit: fields{"affinity": fields{"podAntiAffinity": fields{"preferredDuringSchedulingIgnoredDuringExecution": []any{fields{"weight": 0, "podAffinityTerm": fields{}}}}}}, want: []string{"spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm.topologyKey", "spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight"}},
+		"PeerOfTwoKinds":     {reason: "A peer is addresses or pods.", edit: fields{"networkPolicy.from": []any{fields{"ipBlock": fields{"cidr": "10.0.0.0/8"}, "podSelector": fields{}}}}, want: []string{"spec.networkPolicy.from[0].ipBlock"}},
+		"PeerOfNone":         {reason: "A peer is somebody.", edit: fields{"networkPolicy.from": []any{fields{}}}, want: []string{"spec.networkPolicy.from[0]"}},
+		"PeerCIDR":           {reason: "Addresses have a form.", edit: fields{"networkPolicy.from": []any{fields{"ipBlock": fields{"cidr": "10.0.0.0"}}}}, want: []string{"spec.networkPolicy.from[0].ipBlock.cidr"}},
+		"OutputWithNewline":  {reason: "A newline would be a part of the name.", edit: fields{"logging.output": "/tmp/log\n"}, want: []string{"spec.logging.output"}},
+		"OutputIsADirectory": {reason: "A directory is no file.", edit: fields{"logging.output": "/tmp/"}, want: []string{"spec.logging.output"}},
 	}
 
 	for name, tc := range cases {
@@ -88,5 +133,29 @@ func TestDefaultsAreStable(t *testing.T) {
 	twice.Default(Defaults{Image: "another", ServiceType: "NodePort"})
 	if diff := cmp.Diff(once, twice); diff != "" {
 		t.Errorf("Defaults should not change what is set: -once, +twice:\n%s", diff)
+	}
+}
+
+// TestValidatePerconaName leaves room for the names that Percona's operator makes.
+func TestValidatePerconaName(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason string
+		length int
+		want   int
+	}{
+		"Fits":    {reason: "StatefulSets named as Percona's are got a pod.", length: 28, want: 0},
+		"TooLong": {reason: "StatefulSets named as Percona's are got none.", length: 29, want: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ds := &DittoServer{}
+			ds.Name, ds.Namespace = strings.Repeat("a", tc.length), "team-a"
+			ds.Spec.Storage.MetadataSize = "1Gi"
+			ds.Spec.Percona = &PerconaSpec{Enabled: true, DeleteWithServer: true}
+			ds.Default(Defaults{})
+			errs := ds.Validate()
+			if len(errs) != tc.want || tc.want > 0 && errs[0].Field != "spec.percona.enabled" {
+				t.Errorf("%s\nValidate(): want %d errors, got %v", tc.reason, tc.want, errs)
+			}
+		})
 	}
 }

@@ -7,6 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 )
 
 // Default fills in what the Input leaves open.
@@ -42,6 +44,7 @@ func (in *Input) Validate() field.ErrorList {
 			[]corev1.ServiceType{"", corev1.ServiceTypeClusterIP, corev1.ServiceTypeNodePort, corev1.ServiceTypeLoadBalancer})...)
 	}
 
+	errs = append(errs, v1alpha1.ValidateResources(in.Resources, field.NewPath("input", "resources"))...)
 	if c := in.StorageClassName; c != nil && *c != "" && len(validation.IsDNS1123Subdomain(*c)) > 0 {
 		errs = append(errs, field.Invalid(field.NewPath("input", "storageClassName"), *c, "must be the name of a StorageClass"))
 	}

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -73,11 +74,13 @@ func Desired(rsp *fnv1.RunFunctionResponse, o *Objects) error {
 		objects[manifests.StatefulSetResource] = o.Want.StatefulSet
 	}
 
-	for name, s := range resources {
+	for _, name := range slices.Sorted(maps.Keys(resources)) {
 		if _, taken := rsp.GetDesired().GetResources()[name]; taken {
 			return Failure{Reason: ReasonNameTaken, Err: errors.Errorf(
-				"an earlier step of the pipeline desires a resource with the name %q, which is this function's. Give it another name in the Composition", name)}
+				"an earlier step of the pipeline desires a resource with the name %q, which is this function's. Give it another name in the Composition, or remove a second step of this function", name)}
 		}
+	}
+	for name, s := range resources {
 		r := &fnv1.Resource{Resource: s, Ready: fnv1.Ready_READY_FALSE}
 		if observe.Ready(name, objects[name], o.Have, o.Want, o.Decision) {
 			r.Ready = fnv1.Ready_READY_TRUE

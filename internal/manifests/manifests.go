@@ -33,11 +33,11 @@ const (
 // Annotations of the pod template. A new value of one replaces the pod.
 const (
 	// AnnotationConfigHash is the hash of what the server read at its start.
-	AnnotationConfigHash = "dittofs.io/config-hash"
+	AnnotationConfigHash = v1alpha1.AnnotationConfigHash
 
 	// AnnotationRestartToken is the spec.rollout.restartToken that the hash was
 	// made with.
-	AnnotationRestartToken = "dittofs.io/restart-token"
+	AnnotationRestartToken = v1alpha1.AnnotationRestartToken
 )
 
 // AnnotationConfig of the StatefulSet is the config.yaml that its template names.
@@ -46,12 +46,12 @@ const AnnotationConfig = "dittofs.io/config"
 
 // Labels of every object.
 const (
-	labelName = "app.kubernetes.io/name"
+	labelName = v1alpha1.LabelName
 
 	// LabelServer has the name of the DittoServer. It alone makes up the selectors,
 	// and so is on the claims: tools that track by app.kubernetes.io/instance would
 	// take a claim with that label for theirs, and prune it.
-	LabelServer = "dittofs.io/server"
+	LabelServer = v1alpha1.LabelServer
 )
 
 // Objects are the Kubernetes objects of one DittoServer, but for the Secrets.

@@ -147,7 +147,7 @@ securityContext: {readOnlyRootFilesystem: false, capabilities: {add: [NET_BIND_S
 	}
 	want := &corev1.SecurityContext{
 		ReadOnlyRootFilesystem:   new(false),
-		Capabilities:             &corev1.Capabilities{Add: []corev1.Capability{"NET_BIND_SERVICE"}},
+		Capabilities:             &corev1.Capabilities{Add: []corev1.Capability{"NET_BIND_SERVICE"}, Drop: []corev1.Capability{"ALL"}},
 		AllowPrivilegeEscalation: new(false),
 	}
 	if diff := cmp.Diff(want, pod.Containers[0].SecurityContext); diff != "" {
@@ -155,6 +155,20 @@ securityContext: {readOnlyRootFilesystem: false, capabilities: {add: [NET_BIND_S
 	}
 	if diff := cmp.Diff(before, user); diff != "" {
 		t.Errorf("The user's own should not be changed: -before, +after:\n%s", diff)
+	}
+}
+
+// TestRootInTheContainer sets a user in the container that the pod's default would
+// never let be created.
+func TestRootInTheContainer(t *testing.T) {
+	ds := dittoServer(t, "{storage: {metadataSize: 10Gi}, securityContext: {runAsUser: 0, capabilities: {drop: [NET_RAW]}}}")
+	pod := build(t, ds, manifests.Options{}).StatefulSet.Spec.Template.Spec
+	if pod.SecurityContext.RunAsNonRoot != nil {
+		t.Errorf("A container that is root must not be forbidden to be, got %v", *pod.SecurityContext.RunAsNonRoot)
+	}
+	want := &corev1.Capabilities{Drop: []corev1.Capability{"NET_RAW"}}
+	if diff := cmp.Diff(want, pod.Containers[0].SecurityContext.Capabilities); diff != "" {
+		t.Errorf("What the user drops is what is dropped: -want, +got:\n%s", diff)
 	}
 }
 

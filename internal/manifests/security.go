@@ -11,7 +11,9 @@ import (
 // podSecurityContext is the restricted Pod Security Standard, field by field
 // under what the user sets. Without the fsGroup the server could read neither
 // its volumes nor its keytabs.
-func podSecurityContext(user *corev1.PodSecurityContext) *corev1.PodSecurityContext {
+// What is not set fits what is, whichever of the two levels says it: Kubernetes does
+// not create a container that is to run as root and not to be root.
+func podSecurityContext(user *corev1.PodSecurityContext, container *corev1.SecurityContext) *corev1.PodSecurityContext {
 	sc := corev1.PodSecurityContext{}
 	if user != nil {
 		sc = *user
@@ -26,7 +28,11 @@ func podSecurityContext(user *corev1.PodSecurityContext) *corev1.PodSecurityCont
 	if sc.RunAsUser == nil {
 		sc.RunAsUser = new(dittofs.UserID)
 	}
-	if sc.RunAsNonRoot == nil && *sc.RunAsUser != 0 {
+	runAs := *sc.RunAsUser
+	if container != nil && container.RunAsUser != nil {
+		runAs = *container.RunAsUser
+	}
+	if sc.RunAsNonRoot == nil && runAs != 0 {
 		sc.RunAsNonRoot = new(true)
 	}
 	if sc.RunAsGroup == nil {
@@ -48,7 +54,10 @@ func securityContext(user *corev1.SecurityContext) *corev1.SecurityContext {
 		sc.AllowPrivilegeEscalation = new(false)
 	}
 	if sc.Capabilities == nil {
-		sc.Capabilities = &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}
+		sc.Capabilities = &corev1.Capabilities{}
+	}
+	if sc.Capabilities.Drop == nil {
+		sc.Capabilities = &corev1.Capabilities{Add: sc.Capabilities.Add, Drop: []corev1.Capability{"ALL"}}
 	}
 	if sc.ReadOnlyRootFilesystem == nil {
 		sc.ReadOnlyRootFilesystem = new(true)

@@ -52,7 +52,7 @@ func podTemplate(ds *v1alpha1.DittoServer, im Immutable, config string) corev1.P
 		Spec: corev1.PodSpec{
 			Containers:                    []corev1.Container{container(ds)},
 			Volumes:                       volumes(ds, config),
-			SecurityContext:               podSecurityContext(ds.Spec.PodSecurityContext),
+			SecurityContext:               podSecurityContext(ds.Spec.PodSecurityContext, ds.Spec.SecurityContext),
 			TerminationGracePeriodSeconds: new(gracePeriod(&ds.Spec)),
 			ImagePullSecrets:              ds.Spec.ImagePullSecrets,
 			NodeSelector:                  ds.Spec.NodeSelector,

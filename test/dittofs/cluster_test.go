@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -160,7 +161,6 @@ func (c *cluster) render(t *testing.T) *fnv1.RunFunctionResponse {
 			fnv1.Capability_CAPABILITY_CAPABILITIES,
 			fnv1.Capability_CAPABILITY_CONDITIONS,
 			fnv1.Capability_CAPABILITY_REQUIRED_RESOURCES,
-			fnv1.Capability_CAPABILITY_REQUIRED_SCHEMAS,
 		}},
 		Observed: &fnv1.State{
 			Composite: &fnv1.Resource{Resource: c.xr},
@@ -183,11 +183,6 @@ func (c *cluster) render(t *testing.T) *fnv1.RunFunctionResponse {
 		}
 		asked = rsp.GetRequirements()
 		req.RequiredResources = c.lookUp(t, asked)
-		req.RequiredSchemas = map[string]*fnv1.Schema{}
-		for name := range asked.GetSchemas() {
-			// The cluster knows every kind that the function may want.
-			req.RequiredSchemas[name] = &fnv1.Schema{OpenapiV3: &structpb.Struct{}}
-		}
 	}
 	t.Fatal("the function does not settle on its requirements")
 	return nil
@@ -210,17 +205,34 @@ func (c *cluster) lookUp(t *testing.T, asked *fnv1.Requirements) map[string]*fnv
 	found := map[string]*fnv1.Resources{}
 	for name, sel := range asked.GetResources() {
 		found[name] = &fnv1.Resources{}
+		if o := c.object(t, sel); o != nil {
+			found[name].Items = []*fnv1.Resource{{Resource: o}}
+		}
+	}
+	return found
+}
+
+// object is what there is of what is asked for: Secrets, every kind that the function
+// may want, and the right to see that there is no claim yet.
+func (c *cluster) object(t *testing.T, sel *fnv1.ResourceSelector) *structpb.Struct {
+	t.Helper()
+	switch sel.GetKind() {
+	case "Secret":
 		secret, ok := c.secrets[sel.GetMatchName()]
-		if !ok || sel.GetKind() != "Secret" || sel.GetNamespace() != secret.GetNamespace() {
-			continue
+		if !ok || sel.GetNamespace() != secret.GetNamespace() {
+			return nil
 		}
 		s, err := resource.AsStruct(secret)
 		if err != nil {
 			t.Fatal(err)
 		}
-		found[name].Items = []*fnv1.Resource{{Resource: s}}
+		return s
+	case "CustomResourceDefinition":
+		return toStruct(t, fmt.Appendf(nil, "{kind: CustomResourceDefinition, metadata: {name: %s}, spec: {versions: [{name: v1, served: true}, {name: v2, served: true}]}}", sel.GetMatchName()))
+	case "EnvironmentConfig":
+		return toStruct(t, fmt.Appendf(nil, "{kind: EnvironmentConfig, metadata: {name: %s}, data: {readable: [persistentvolumeclaims]}}", sel.GetMatchName()))
 	}
-	return found
+	return nil
 }
 
 // reconcile does what Crossplane does until nothing changes any more.

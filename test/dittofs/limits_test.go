@@ -55,7 +55,7 @@ func TestRefusals(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.store.ConfigMaps[s.xrName()+"-config"].Data[contract.ConfigFile] = string(text)
+			s.configMap(t).Data[contract.ConfigFile] = string(text)
 			if err := s.Start(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -106,7 +106,7 @@ func TestLimits(t *testing.T) {
 			in := s.input(t, tc.input)
 
 			c := load(t, tc.row)
-			c.secrets[in.Secret].Data[in.Key] = tc.value
+			c.secrets[in.Source.Name].Data[in.Key] = tc.value
 			c.reconcile(t)
 			if _, composed := c.composed[manifests.StatefulSetResource]; composed != tc.starts {
 				t.Errorf("%s: the function composes a StatefulSet: want %t, got %t", tc.reason, tc.starts, composed)

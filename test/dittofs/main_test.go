@@ -8,12 +8,14 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -63,6 +65,7 @@ func run(m *testing.M) int {
 	cleanUpWhenInterrupted(dir)
 
 	binaries := filepath.Join(dir, "function")
+	tools.dir = binaries
 	defer os.RemoveAll(binaries)
 	stop, err := startFunction(binaries)
 	if err != nil {
@@ -144,16 +147,41 @@ func needs(t *testing.T, program, debianPackage string) string {
 	return ""
 }
 
-// tool is a program that the Makefile builds.
+// tools is where the programs are that servers run in their sandboxes. The clone may
+// be one that only its owner can enter, and they run as other users.
+var tools = struct {
+	sync.Mutex
+
+	dir    string
+	copied map[string]bool
+}{copied: map[string]bool{}}
+
+// tool is a program that the Makefile builds, where every user can read it.
 func tool(t *testing.T, name string) string {
 	t.Helper()
-	path, err := filepath.Abs(filepath.Join("..", "..", ".cache", "bin", name))
+	tools.Lock()
+	defer tools.Unlock()
+
+	path := filepath.Join(tools.dir, name)
+	if tools.copied[name] {
+		return path
+	}
+	built, err := os.Open(filepath.Join("..", "..", ".cache", "bin", name))
+	if err != nil {
+		t.Fatalf("%s is not built. Run make test", name)
+	}
+	defer built.Close()
+	to, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o755)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("%s is not built. Run make test", name)
+	if _, err := io.Copy(to, built); err != nil {
+		t.Fatal(err)
 	}
+	if err := to.Close(); err != nil {
+		t.Fatal(err)
+	}
+	tools.copied[name] = true
 	return path
 }
 

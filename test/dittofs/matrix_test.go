@@ -94,7 +94,11 @@ func checkNetworkPolicy(t *testing.T, s *server) {
 	open := []int32{}
 	for _, rule := range as[networkingv1.NetworkPolicy](t, s.composed[manifests.NetworkPolicyResource]).Spec.Ingress {
 		for _, p := range rule.Ports {
-			open = append(open, p.Port.IntVal)
+			n, err := s.Port(*p.Port)
+			if err != nil {
+				t.Fatal(err)
+			}
+			open = append(open, n)
 		}
 	}
 	slices.Sort(open)

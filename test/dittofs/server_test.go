@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
@@ -114,7 +115,7 @@ func (s *server) replace(t *testing.T) {
 // inputs are what the pod reads from Secrets.
 func (s *server) inputs(t *testing.T) []podinputs.Input {
 	t.Helper()
-	return podinputs.From(&s.statefulSet(t).Spec.Template)
+	return podinputs.Without(podinputs.From(&s.statefulSet(t).Spec.Template), podinputs.ConfigMap(s.configMap(t).GetName()))
 }
 
 // sees is the name under which the server sees an input.
@@ -136,14 +137,14 @@ func (s *server) input(t *testing.T, name string) *podinputs.Input {
 func (s *server) reads(t *testing.T, name string) string {
 	t.Helper()
 	in := s.input(t, name)
-	return string(s.secrets[in.Secret].Data[in.Key])
+	return string(s.secrets[in.Source.Name].Data[in.Key])
 }
 
 // change gives an input another value, and the pod the time to get it.
 func (s *server) change(t *testing.T, name string, value []byte) {
 	t.Helper()
 	in := s.input(t, name)
-	s.secrets[in.Secret].Data[in.Key] = value
+	s.secrets[in.Source.Name].Data[in.Key] = value
 	if err := s.Sync(); err != nil {
 		t.Fatal(err)
 	}
@@ -153,11 +154,23 @@ func (s *server) change(t *testing.T, name string, value []byte) {
 func (s *server) config(t *testing.T) *contract.Config {
 	t.Helper()
 	c := &contract.Config{}
-	text := s.store.ConfigMaps[s.xrName()+"-config"].Data[contract.ConfigFile]
+	text := s.configMap(t).Data[contract.ConfigFile]
 	if err := yaml.UnmarshalStrict([]byte(text), c); err != nil {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// configMap is the one that the server reads.
+func (s *server) configMap(t *testing.T) *corev1.ConfigMap {
+	t.Helper()
+	for _, v := range s.statefulSet(t).Spec.Template.Spec.Volumes {
+		if v.ConfigMap != nil {
+			return s.store.ConfigMaps[v.ConfigMap.Name]
+		}
+	}
+	t.Fatal("the pod has no ConfigMap")
+	return nil
 }
 
 func (s *server) xrName() string {

@@ -73,9 +73,16 @@ func configuration(s *scenario) {
 		for _, o := range composed(srv) {
 			s.gone(o.apiVersion, o.kind, srv.Namespace, o.name)
 		}
+		must(s, await(s.ctx, awaitTimeout, "the ConfigMap to be gone", func(context.Context) error {
+			if left := s.configMaps(srv); len(left) > 0 {
+				return fmt.Errorf("there is %v", left)
+			}
+			return nil
+		}))
 		s.deleted("pkg.crossplane.io/v1", "Configuration", "", prefix+configurationName)
 		s.gone("apiextensions.crossplane.io/v2", "CompositeResourceDefinition", "", xrdName)
 		s.deleted("pkg.crossplane.io/v1", "Function", "", prefix+functionName)
+		s.deleted("apiextensions.crossplane.io/v1beta1", "EnvironmentConfig", "", functionName)
 		s.deleted("rbac.authorization.k8s.io/v1", "ClusterRole", "", functionName)
 		return "gone"
 	})
@@ -230,7 +237,7 @@ func deleteServer(s *scenario) {
 					left = append(left, k.kind+" "+k.name)
 				}
 			}
-			if len(left) > 0 {
+			if left = append(left, s.configMaps(srv)...); len(left) > 0 {
 				return fmt.Errorf("left: %v", left)
 			}
 			return nil
@@ -247,10 +254,10 @@ func deleteServer(s *scenario) {
 // An object that a server is made of.
 type object struct{ apiVersion, kind, name string }
 
-// composed are the objects that every server is made of.
+// composed are the objects that every server is made of, but for its ConfigMap
+// (configMaps).
 func composed(srv *server) []object {
 	return []object{
-		{"v1", "ConfigMap", srv.Name + "-config"},
 		{"v1", "Service", srv.Name + "-api"},
 		{"v1", "Service", srv.Name + "-headless"},
 		{"apps/v1", "StatefulSet", srv.Name},
@@ -275,8 +282,8 @@ func upheaval(s *scenario) {
 			pipeline, _, err := unstructured.NestedSlice(o.Object, "spec", "pipeline")
 			must(s, err)
 			pipeline[0].(map[string]any)["step"] = "another-name"
-			must(s, unstructured.SetNestedSlice(o.Object, pipeline, "spec", "pipeline"))
-			must(s, s.cluster.apply(s.ctx, o))
+			// Applied, it would be a step more: steps are merged by their names.
+			must(s, s.cluster.patch(s.ctx, o.GetAPIVersion(), o.GetKind(), "", o.GetName(), map[string]any{"spec": map[string]any{"pipeline": pipeline}}))
 		}
 		must(s, await(s.ctx, awaitTimeout, "a new CompositionRevision", func(context.Context) error {
 			if n := s.revisions("apiextensions.crossplane.io/v1", "CompositionRevision"); n != before+1 {

@@ -109,10 +109,12 @@ type change struct {
 
 func watchWrites(ctx context.Context, srv *server) (*writes, error) {
 	w := &writes{}
+	// Only the first write of a value counts: a ConfigMap is written once more when it
+	// is no longer needed, to be deleted.
 	record := func(cs *[]change, value, version string) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if l := len(*cs); l > 0 && (*cs)[l-1].value == value {
+		if slices.ContainsFunc(*cs, func(c change) bool { return c.value == value }) {
 			return
 		}
 		n, err := strconv.ParseInt(version, 10, 64) // Of etcd, and so comparable between objects.
@@ -124,7 +126,7 @@ func watchWrites(ctx context.Context, srv *server) (*writes, error) {
 
 	f := informers.NewSharedInformerFactoryWithOptions(srv.cluster, 0, informers.WithNamespace(srv.Namespace))
 	if err := each(f.Core().V1().ConfigMaps().Informer(), func(cm *corev1.ConfigMap) {
-		if cm.Name == srv.Name+"-config" {
+		if cm.Labels[serverLabel] == srv.Name {
 			record(&w.config, cm.Data["config.yaml"], cm.ResourceVersion)
 		}
 	}); err != nil {

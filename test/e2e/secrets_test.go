@@ -95,10 +95,13 @@ func missingAtFirst(s *scenario) {
 			must(s, srv.awaitCondition(s.ctx, "SecretsResolved", "False"))
 			must(s, srv.reconcile(s.ctx)) // Whatever it composes is there now.
 
-			for _, o := range []struct{ kind, name string }{{"ConfigMap", srv.Name + "-config"}, {"Service", srv.Name + "-api"}, {"Service", srv.Name + "-headless"}} {
+			for _, o := range []struct{ kind, name string }{{"Service", srv.Name + "-api"}, {"Service", srv.Name + "-headless"}} {
 				if _, err := s.cluster.get(s.ctx, "v1", o.kind, srv.Namespace, o.name); err != nil {
 					return err.Error()
 				}
+			}
+			if n := len(s.configMaps(srv)); n != 1 {
+				return plural(n, "ConfigMap")
 			}
 			if _, err := s.cluster.AppsV1().StatefulSets(srv.Namespace).Get(s.ctx, srv.Name, metav1.GetOptions{}); !kerrors.IsNotFound(err) {
 				return fmt.Sprintf("StatefulSet: %v", err)

@@ -241,3 +241,38 @@ func (s *server) settle(ctx context.Context) error {
 	}
 	return s.awaitRollout(ctx)
 }
+
+// The label of all objects of a server.
+const serverLabel = "dittofs.io/server"
+
+// configMaps are the names of the ConfigMaps of a server.
+func (s *scenario) configMaps(srv *server) []string {
+	s.Helper()
+	l, err := s.cluster.CoreV1().ConfigMaps(srv.Namespace).List(s.ctx, metav1.ListOptions{LabelSelector: serverLabel + "=" + srv.Name})
+	must(s, err)
+	names := []string{}
+	for _, cm := range l.Items {
+		names = append(names, cm.Name)
+	}
+	return names
+}
+
+// configMapOf is the name of the ConfigMap that a pod reads.
+func configMapOf(pod *corev1.PodSpec) string {
+	for _, v := range pod.Volumes {
+		if v.Name == "config" && v.ConfigMap != nil {
+			return v.ConfigMap.Name
+		}
+	}
+	return ""
+}
+
+// config is the config.yaml that the server's template names.
+func (s *scenario) config(srv *server) string {
+	s.Helper()
+	sts, err := s.cluster.AppsV1().StatefulSets(srv.Namespace).Get(s.ctx, srv.Name, metav1.GetOptions{})
+	must(s, err)
+	cm, err := s.cluster.CoreV1().ConfigMaps(srv.Namespace).Get(s.ctx, configMapOf(&sts.Spec.Template.Spec), metav1.GetOptions{})
+	must(s, err)
+	return cm.Data["config.yaml"]
+}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -85,9 +84,7 @@ func manual(s *scenario) {
 		must(s, srv.patchSpec(s.ctx, map[string]any{"rollout": map[string]any{"restartToken": "1"}}))
 		must(s, srv.awaitCondition(s.ctx, "RestartPending", "False"))
 		got := s.restartsOf(srv)
-		cm, err := s.cluster.CoreV1().ConfigMaps(srv.Namespace).Get(s.ctx, srv.Name+"-config", metav1.GetOptions{})
-		must(s, err)
-		if !strings.Contains(cm.Data["config.yaml"], "DEBUG") {
+		if !strings.Contains(s.config(srv), "DEBUG") {
 			return "the change of configuration is not in the ConfigMap"
 		}
 		return "RestartPending=False, " + got

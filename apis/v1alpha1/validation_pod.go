@@ -1,0 +1,411 @@
+package v1alpha1
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// Labels and annotations of the pod that are the function's own.
+const (
+	LabelName              = "app.kubernetes.io/name"
+	LabelServer            = "dittofs.io/server"
+	AnnotationConfigHash   = "dittofs.io/config-hash"
+	AnnotationRestartToken = "dittofs.io/restart-token"
+)
+
+// validatePod refuses what the API server would refuse of the pod, which would leave
+// the server as it is for as long, and what the Services and the rollout depend on.
+func (s *DittoServerSpec) validatePod(spec *field.Path) field.ErrorList {
+	errs := field.ErrorList{}
+	for _, reserved := range []string{LabelName, LabelServer} {
+		if v, ok := s.PodLabels[reserved]; ok {
+			errs = append(errs, field.Invalid(spec.Child("podLabels").Key(reserved), v, "is what the Services find the pod by. Remove it"))
+		}
+	}
+	for _, reserved := range []string{AnnotationConfigHash, AnnotationRestartToken} {
+		if v, ok := s.PodAnnotations[reserved]; ok {
+			errs = append(errs, field.Invalid(spec.Child("podAnnotations").Key(reserved), v, "is the function's own. Remove it; spec.rollout.restartToken restarts the server"))
+		}
+	}
+	errs = append(errs, metav1validation.ValidateLabels(s.PodLabels, spec.Child("podLabels"))...)
+	errs = append(errs, apivalidation.ValidateAnnotations(s.PodAnnotations, spec.Child("podAnnotations"))...)
+	errs = append(errs, metav1validation.ValidateLabels(s.NodeSelector, spec.Child("nodeSelector"))...)
+	errs = append(errs, apivalidation.ValidateAnnotations(s.Service.Annotations, spec.Child("service", "annotations"))...)
+	errs = append(errs, apivalidation.ValidateAnnotations(s.AdapterServices.Annotations, spec.Child("adapterServices", "annotations"))...)
+	errs = append(errs, metav1validation.ValidateLabels(s.Metrics.ServiceMonitor.Labels, spec.Child("metrics", "serviceMonitor", "labels"))...)
+
+	if strings.TrimSpace(s.Image) != s.Image || strings.ContainsAny(s.Image, " \t\n") {
+		errs = append(errs, field.Invalid(spec.Child("image"), s.Image, "must not have blanks in it"))
+	}
+	if s.ImagePullPolicy != "" {
+		errs = append(errs, validateEnum(spec.Child("imagePullPolicy"), s.ImagePullPolicy, []corev1.PullPolicy{corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever})...)
+	}
+	for i, r := range s.ImagePullSecrets {
+		errs = append(errs, validateSecretName(spec.Child("imagePullSecrets").Index(i).Child("name"), r.Name)...)
+	}
+	if c := s.PriorityClassName; c != "" && len(validation.IsDNS1123Subdomain(c)) > 0 {
+		errs = append(errs, field.Invalid(spec.Child("priorityClassName"), c, "must be the name of a PriorityClass"))
+	}
+	errs = append(errs, ValidateResources(s.Resources, spec.Child("resources"))...)
+	errs = append(errs, validateTolerations(s.Tolerations, spec.Child("tolerations"))...)
+	errs = append(errs, validateSpread(s.TopologySpreadConstraints, spec.Child("topologySpreadConstraints"))...)
+	errs = append(errs, validateAffinity(s.Affinity, spec.Child("affinity"))...)
+	for i := range s.NetworkPolicy.From {
+		errs = append(errs, validatePeer(&s.NetworkPolicy.From[i], spec.Child("networkPolicy", "from").Index(i))...)
+	}
+	return append(errs, s.validateSecurity(spec)...)
+}
+
+// ValidateResources refuses resources that the API server does.
+func ValidateResources(r *corev1.ResourceRequirements, p *field.Path) field.ErrorList {
+	errs := field.ErrorList{}
+	if r == nil {
+		return errs
+	}
+	for list, resources := range map[string]corev1.ResourceList{"requests": r.Requests, "limits": r.Limits} {
+		for name, q := range resources {
+			at := p.Child(list).Key(string(name))
+			if !isResource(name) {
+				errs = append(errs, field.Invalid(at, string(name), "is no resource of a container. It must be cpu, memory, ephemeral-storage or hugepages-SIZE, or have a domain, such as example.com/gpu"))
+			}
+			if q.Sign() < 0 {
+				errs = append(errs, field.Invalid(at, q.String(), "must not be negative"))
+			}
+			if limit, limited := r.Limits[name]; list == "requests" && limited && q.Cmp(limit) > 0 {
+				errs = append(errs, field.Invalid(at, q.String(), fmt.Sprintf("must be at most the limit (%s)", limit.String())))
+			}
+		}
+	}
+	return errs
+}
+
+func isResource(name corev1.ResourceName) bool {
+	switch name {
+	case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage:
+		return true
+	}
+	return strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix) ||
+		strings.Contains(string(name), "/") && len(validation.IsQualifiedName(string(name))) == 0
+}
+
+func validateTolerations(ts []corev1.Toleration, p *field.Path) field.ErrorList {
+	errs := field.ErrorList{}
+	for i, t := range ts {
+		at := p.Index(i)
+		if t.Key != "" {
+			for _, msg := range validation.IsQualifiedName(t.Key) {
+				errs = append(errs, field.Invalid(at.Child("key"), t.Key, msg))
+			}
+		} else if t.Operator != corev1.TolerationOpExists {
+			errs = append(errs, field.Invalid(at.Child("operator"), t.Operator, "must be Exists, as there is no key"))
+		}
+		switch t.Operator {
+		case "", corev1.TolerationOpEqual:
+			for _, msg := range validation.IsValidLabelValue(t.Value) {
+				errs = append(errs, field.Invalid(at.Child("value"), t.Value, msg))
+			}
+		case corev1.TolerationOpExists:
+			if t.Value != "" {
+				errs = append(errs, field.Invalid(at.Child("value"), t.Value, "must be empty, as the operator is Exists"))
+			}
+		default:
+			errs = append(errs, field.NotSupported(at.Child("operator"), t.Operator, []corev1.TolerationOperator{corev1.TolerationOpEqual, corev1.TolerationOpExists}))
+		}
+		effects := []corev1.TaintEffect{"", corev1.TaintEffectNoSchedule, corev1.TaintEffectPreferNoSchedule, corev1.TaintEffectNoExecute}
+		errs = append(errs, validateEnum(at.Child("effect"), t.Effect, effects)...)
+		if t.TolerationSeconds != nil && t.Effect != corev1.TaintEffectNoExecute {
+			errs = append(errs, field.Invalid(at.Child("effect"), t.Effect, "must be NoExecute, as there are tolerationSeconds"))
+		}
+	}
+	return errs
+}
+
+func validateSpread(cs []corev1.TopologySpreadConstraint, p *field.Path) field.ErrorList {
+	errs := field.ErrorList{}
+	for i, c := range cs {
+		at := p.Index(i)
+		if c.MaxSkew < 1 {
+			errs = append(errs, field.Invalid(at.Child("maxSkew"), c.MaxSkew, "must be at least 1"))
+		}
+		errs = append(errs, validateTopologyKey(c.TopologyKey, at.Child("topologyKey"))...)
+		errs = append(errs, validateEnum(at.Child("whenUnsatisfiable"), c.WhenUnsatisfiable, []corev1.UnsatisfiableConstraintAction{corev1.DoNotSchedule, corev1.ScheduleAnyway})...)
+		errs = append(errs, validateSelector(c.LabelSelector, at.Child("labelSelector"))...)
+	}
+	return errs
+}
+
+func validateTopologyKey(key string, p *field.Path) field.ErrorList {
+	if key == "" {
+		return field.ErrorList{field.Required(p, "name the node's label that the domains are told by, such as kubernetes.io/hostname")}
+	}
+	return metav1validation.ValidateLabelName(key, p)
+}
+
+func validateSelector(s *metav1.LabelSelector, p *field.Path) field.ErrorList {
+	return metav1validation.ValidateLabelSelector(s, metav1validation.LabelSelectorValidationOptions{}, p)
+}
+
+func validateAffinity(a *corev1.Affinity, p *field.Path) field.ErrorList {
+	errs := field.ErrorList{}
+	if a == nil {
+		return errs
+	}
+	if n := a.NodeAffinity; n != nil {
+		at := p.Child("nodeAffinity")
+		if r := n.RequiredDuringSchedulingIgnoredDuringExecution; r != nil {
+			terms := at.Child("requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
+			if len(r.NodeSelectorTerms) == 0 {
+				errs = append(errs, field.Required(terms, "name at least one, or leave the block out"))
+			}
+			for i := range r.NodeSelectorTerms {
+				errs = append(errs, validateNodeTerm(&r.NodeSelectorTerms[i], terms.Index(i))...)
+			}
+		}
+		for i := range n.PreferredDuringSchedulingIgnoredDuringExecution {
+			t := &n.PreferredDuringSchedulingIgnoredDuringExecution[i]
+			term := at.Child("preferredDuringSchedulingIgnoredDuringExecution").Index(i)
+			errs = append(errs, validateWeight(t.Weight, term)...)
+			errs = append(errs, validateNodeTerm(&t.Preference, term.Child("preference"))...)
+		}
+	}
+	pods := func(required []corev1.PodAffinityTerm, preferred []corev1.WeightedPodAffinityTerm, at *field.Path) {
+		for i := range required {
+			errs = append(errs, validatePodTerm(&required[i], at.Child("requiredDuringSchedulingIgnoredDuringExecution").Index(i))...)
+		}
+		for i := range preferred {
+			term := at.Child("preferredDuringSchedulingIgnoredDuringExecution").Index(i)
+			errs = append(errs, validateWeight(preferred[i].Weight, term)...)
+			errs = append(errs, validatePodTerm(&preferred[i].PodAffinityTerm, term.Child("podAffinityTerm"))...)
+		}
+	}
+	if x := a.PodAffinity; x != nil {
+		pods(x.RequiredDuringSchedulingIgnoredDuringExecution, x.PreferredDuringSchedulingIgnoredDuringExecution, p.Child("podAffinity"))
+	}
+	if x := a.PodAntiAffinity; x != nil {
+		pods(x.RequiredDuringSchedulingIgnoredDuringExecution, x.PreferredDuringSchedulingIgnoredDuringExecution, p.Child("podAntiAffinity"))
+	}
+	return errs
+}
+
+func validateWeight(weight int32, p *field.Path) field.ErrorList {
+	return validateRange(p.Child("weight"), weight, 1, 100, "it is what the others are weighed against")
+}
+
+func validatePodTerm(t *corev1.PodAffinityTerm, p *field.Path) field.ErrorList {
+	errs := validateTopologyKey(t.TopologyKey, p.Child("topologyKey"))
+	errs = append(errs, validateSelector(t.LabelSelector, p.Child("labelSelector"))...)
+	return append(errs, validateSelector(t.NamespaceSelector, p.Child("namespaceSelector"))...)
+}
+
+func validateNodeTerm(t *corev1.NodeSelectorTerm, p *field.Path) field.ErrorList {
+	errs := field.ErrorList{}
+	for i, r := range t.MatchExpressions {
+		at := p.Child("matchExpressions").Index(i)
+		errs = append(errs, metav1validation.ValidateLabelName(r.Key, at.Child("key"))...)
+		switch r.Operator {
+		case corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn:
+			if len(r.Values) == 0 {
+				errs = append(errs, field.Required(at.Child("values"), fmt.Sprintf("the operator %s compares with values", r.Operator)))
+			}
+		case corev1.NodeSelectorOpExists, corev1.NodeSelectorOpDoesNotExist:
+			if len(r.Values) > 0 {
+				errs = append(errs, field.Forbidden(at.Child("values"), fmt.Sprintf("the operator %s compares with none. Remove them", r.Operator)))
+			}
+		case corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt:
+			if len(r.Values) != 1 {
+				errs = append(errs, field.Required(at.Child("values"), fmt.Sprintf("the operator %s compares with one value", r.Operator)))
+			}
+		default:
+			errs = append(errs, field.NotSupported(at.Child("operator"), r.Operator, []corev1.NodeSelectorOperator{
+				corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn, corev1.NodeSelectorOpExists, corev1.NodeSelectorOpDoesNotExist, corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt,
+			}))
+		}
+	}
+	return errs
+}
+
+func validatePeer(peer *networkingv1.NetworkPolicyPeer, p *field.Path) field.ErrorList {
+	errs := validateSelector(peer.PodSelector, p.Child("podSelector"))
+	errs = append(errs, validateSelector(peer.NamespaceSelector, p.Child("namespaceSelector"))...)
+	b := peer.IPBlock
+	switch {
+	case b == nil && peer.PodSelector == nil && peer.NamespaceSelector == nil:
+		errs = append(errs, field.Required(p, "name who may connect: podSelector, namespaceSelector or ipBlock"))
+	case b != nil && (peer.PodSelector != nil || peer.NamespaceSelector != nil):
+		errs = append(errs, field.Forbidden(p.Child("ipBlock"), "a peer is either addresses or pods. Make it a peer of its own"))
+	}
+	if b == nil {
+		return errs
+	}
+	errs = append(errs, validation.IsValidCIDR(p.Child("ipBlock", "cidr"), b.CIDR)...)
+	for i, e := range b.Except {
+		errs = append(errs, validation.IsValidCIDR(p.Child("ipBlock", "except").Index(i), e)...)
+	}
+	return errs
+}
+
+// security is what the server's process may do, of the pod's and the container's
+// settings together: where both say something, the container's counts.
+type security struct {
+	user       int64
+	nonRoot    bool
+	privileged bool
+	bind       bool  // Whether it has the capability to open any port.
+	unbound    int32 // The first port that takes no capability.
+}
+
+// imageUser is the user that the image runs as, and that the function sets where
+// nobody else does.
+const imageUser int64 = 65532
+
+// securityOf is that of a spec whose defaults are as the function sets them.
+func (s *DittoServerSpec) securityOf() security {
+	const privilegedPorts = 1024
+	e := security{user: imageUser, unbound: privilegedPorts}
+	drops, adds := []corev1.Capability{"ALL"}, []corev1.Capability{}
+
+	if p := s.PodSecurityContext; p != nil {
+		if p.RunAsUser != nil {
+			e.user = *p.RunAsUser
+		}
+		e.nonRoot = p.RunAsNonRoot != nil && *p.RunAsNonRoot
+		for _, c := range p.Sysctls {
+			if c.Name == "net.ipv4.ip_unprivileged_port_start" {
+				_, _ = fmt.Sscanf(c.Value, "%d", &e.unbound)
+			}
+		}
+	}
+	if c := s.SecurityContext; c != nil {
+		if c.RunAsUser != nil {
+			e.user = *c.RunAsUser
+		}
+		if c.RunAsNonRoot != nil {
+			e.nonRoot = *c.RunAsNonRoot
+		}
+		e.privileged = c.Privileged != nil && *c.Privileged
+		if c.Capabilities != nil {
+			adds = c.Capabilities.Add
+			if c.Capabilities.Drop != nil {
+				drops = c.Capabilities.Drop
+			}
+		}
+	}
+	has := func(cs []corev1.Capability, names ...corev1.Capability) bool {
+		return slices.ContainsFunc(cs, func(c corev1.Capability) bool {
+			return slices.Contains(names, corev1.Capability(strings.TrimPrefix(strings.ToUpper(string(c)), "CAP_")))
+		})
+	}
+	// A process that is not root has no capability of those that its container has.
+	e.bind = e.user == 0 && (e.privileged || has(adds, "NET_BIND_SERVICE", "ALL") || !has(drops, "NET_BIND_SERVICE", "ALL"))
+	return e
+}
+
+// validateSecurity refuses security contexts with which the pod would never be
+// created, and ports that its process may not open.
+func (s *DittoServerSpec) validateSecurity(spec *field.Path) field.ErrorList {
+	errs := field.ErrorList{}
+	e := s.securityOf()
+
+	container, pod := spec.Child("securityContext"), spec.Child("podSecurityContext")
+	if e.user == 0 && e.nonRoot {
+		p := pod.Child("runAsNonRoot")
+		if c := s.SecurityContext; c != nil && c.RunAsNonRoot != nil {
+			p = container.Child("runAsNonRoot")
+		}
+		errs = append(errs, field.Invalid(p, true, "the server is to run as user 0, which is root, and the pod would never be created. Set another runAsUser, or false"))
+	}
+
+	if c := s.SecurityContext; c != nil {
+		errs = append(errs, validateID(c.RunAsUser, container.Child("runAsUser"))...)
+		errs = append(errs, validateID(c.RunAsGroup, container.Child("runAsGroup"))...)
+		errs = append(errs, validateSeccomp(c.SeccompProfile, container.Child("seccompProfile"))...)
+		errs = append(errs, validateAppArmor(c.AppArmorProfile, container.Child("appArmorProfile"))...)
+		if m := c.ProcMount; m != nil {
+			errs = append(errs, validateEnum(container.Child("procMount"), *m, []corev1.ProcMountType{corev1.DefaultProcMount, corev1.UnmaskedProcMount})...)
+		}
+		if c.WindowsOptions != nil {
+			errs = append(errs, field.Forbidden(container.Child("windowsOptions"), "the server runs on Linux. Remove the block"))
+		}
+		if a := c.AllowPrivilegeEscalation; a != nil && !*a {
+			escalates := e.privileged
+			if c.Capabilities != nil {
+				escalates = escalates || slices.Contains(c.Capabilities.Add, "SYS_ADMIN") || slices.Contains(c.Capabilities.Add, "CAP_SYS_ADMIN")
+			}
+			if escalates {
+				errs = append(errs, field.Invalid(container.Child("allowPrivilegeEscalation"), false, "cannot be false with privileged or the capability SYS_ADMIN. Remove one of the two"))
+			}
+		}
+	}
+
+	if c := s.PodSecurityContext; c != nil {
+		errs = append(errs, validateID(c.RunAsUser, pod.Child("runAsUser"))...)
+		errs = append(errs, validateID(c.RunAsGroup, pod.Child("runAsGroup"))...)
+		errs = append(errs, validateID(c.FSGroup, pod.Child("fsGroup"))...)
+		for i := range c.SupplementalGroups {
+			errs = append(errs, validateID(&c.SupplementalGroups[i], pod.Child("supplementalGroups").Index(i))...)
+		}
+		errs = append(errs, validateSeccomp(c.SeccompProfile, pod.Child("seccompProfile"))...)
+		errs = append(errs, validateAppArmor(c.AppArmorProfile, pod.Child("appArmorProfile"))...)
+		if c.WindowsOptions != nil {
+			errs = append(errs, field.Forbidden(pod.Child("windowsOptions"), "the server runs on Linux. Remove the block"))
+		}
+		if g := c.FSGroupChangePolicy; g != nil {
+			errs = append(errs, validateEnum(pod.Child("fsGroupChangePolicy"), *g, []corev1.PodFSGroupChangePolicy{corev1.FSGroupChangeAlways, corev1.FSGroupChangeOnRootMismatch})...)
+		}
+	}
+
+	may := func(p *field.Path, port int32) {
+		if port > 0 && port < e.unbound && !e.bind {
+			errs = append(errs, field.Invalid(p, port, fmt.Sprintf("only root with the capability NET_BIND_SERVICE may open a port below %d, and the server does not start. "+
+				"Choose another port, or set the sysctl net.ipv4.ip_unprivileged_port_start in spec.podSecurityContext.sysctls", e.unbound)))
+		}
+	}
+	may(spec.Child("controlPlane", "port"), *s.ControlPlane.Port)
+	if s.Metrics.Enabled {
+		may(spec.Child("metrics", "port"), *s.Metrics.Port)
+	}
+	return errs
+}
+
+func validateID(id *int64, p *field.Path) field.ErrorList {
+	const most = 1<<31 - 1
+	if id != nil && (*id < 0 || *id > most) {
+		return field.ErrorList{field.Invalid(p, *id, fmt.Sprintf("must be from 0 to %d", int64(most)))}
+	}
+	return nil
+}
+
+func validateSeccomp(s *corev1.SeccompProfile, p *field.Path) field.ErrorList {
+	if s == nil {
+		return nil
+	}
+	return validateProfile(s.Type, s.LocalhostProfile, p, corev1.SeccompProfileTypeLocalhost, corev1.SeccompProfileTypeRuntimeDefault, corev1.SeccompProfileTypeUnconfined)
+}
+
+func validateAppArmor(s *corev1.AppArmorProfile, p *field.Path) field.ErrorList {
+	if s == nil {
+		return nil
+	}
+	return validateProfile(s.Type, s.LocalhostProfile, p, corev1.AppArmorProfileTypeLocalhost, corev1.AppArmorProfileTypeRuntimeDefault, corev1.AppArmorProfileTypeUnconfined)
+}
+
+// validateProfile is about a profile that is a file of the node, or none.
+func validateProfile[T ~string](t T, file *string, p *field.Path, localhost T, others ...T) field.ErrorList {
+	errs := validateEnum(p.Child("type"), t, append([]T{localhost}, others...))
+	switch {
+	case t == localhost && (file == nil || *file == ""):
+		errs = append(errs, field.Required(p.Child("localhostProfile"), "name the profile's file on the node"))
+	case t != localhost && file != nil:
+		errs = append(errs, field.Invalid(p.Child("localhostProfile"), *file, fmt.Sprintf("is for the type %s. Remove it", localhost)))
+	}
+	return errs
+}
