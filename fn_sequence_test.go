@@ -29,7 +29,7 @@ import (
 var sequences = flag.Uint64("sequences", usualSequences, "how many sequences TestAnySequence goes through")
 
 const (
-	usualSequences = 80
+	usualSequences = 60
 	stepsOfOne     = 40
 
 	// LongestLag is how many reconciles and steps an observation may be behind.
