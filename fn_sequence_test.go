@@ -564,7 +564,16 @@ func (w *world) reconciled(but trouble) error {
 	return w.finish(w.ask(but), but.after)
 }
 
-func (w *world) interrupted() { _ = w.reconciled(trouble{after: w.r.IntN(8)}) }
+// interrupted reconciles up to some object, which often is the StatefulSet.
+func (w *world) interrupted() {
+	but := trouble{after: w.r.IntN(8)}
+	if w.r.IntN(3) == 0 {
+		w.order = []string{manifests.StatefulSetResource}
+		defer func() { w.order = nil }()
+		but.after = 1
+	}
+	_ = w.reconciled(but)
+}
 
 // keep has the function called, and what it answers applied later.
 func (w *world) keep() {
@@ -607,7 +616,6 @@ func (w *world) lagging() {
 
 func (w *world) lag(but trouble) {
 	w.sayf("  by %d: %v", but.lag, but.kinds)
-	w.leaky = true
 	_ = w.reconciled(but)
 }
 
