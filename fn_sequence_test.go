@@ -29,10 +29,10 @@ import (
 var sequences = flag.Uint64("sequences", usualSequences, "how many sequences TestAnySequence goes through")
 
 const (
-	usualSequences = 80
+	usualSequences = 60
 	stepsOfOne     = 40
 
-	// LongestLag is how many steps an observation may be behind.
+	// LongestLag is how many reconciles and steps an observation may be behind.
 	longestLag = 8
 )
 
@@ -92,9 +92,9 @@ func TestAnySequence(t *testing.T) {
 // Situations that must all come up.
 var situations = []string{
 	"advanced", "held for Secrets", "held by Manual", "held for its ConfigMap", "moved by a token", "created", "replaced while stopped",
-	"interrupted", "interrupted before the StatefulSet", "refused by quota", "late", "late hold", "lagging StatefulSet", "lagging ConfigMap", "lagging DittoServer",
+	"interrupted", "interrupted before the StatefulSet", "refused by quota", "late", "late hold", "lagging StatefulSet", "lagging ConfigMap", "lagging DittoServer", "lagging after a token", "lagging after a rollout",
 	"conflict", "function crashed", "ConfigMap deleted", "ConfigMap restored", "StatefulSet orphaned", "DittoServer orphaned",
-	"scaled", "restarted by kubectl", "webhook", "process restarted while held", "pod deleted while held", "pod deleted while replaced", "pod waits", "three changes in a hurry", "change taken back",
+	"scaled", "restarted by kubectl", "webhook", "process restarted while held", "pod deleted while held", "pod deleted while replaced", "pod waits", "pod of an older template", "three changes in a hurry", "change taken back",
 	"database pending", "database ready", "ended held", "ended as wanted", "ended stopped",
 }
 
@@ -133,6 +133,10 @@ type world struct {
 	// of the pod template can be written again, and no other one.
 	lost map[string]bool
 
+	// Unsaid is set if the pod template is another one, and the DittoServer's status
+	// does not say so yet.
+	unsaid bool
+
 	// Leaky is set once Crossplane may have lost sight of a ConfigMap.
 	leaky bool
 
@@ -168,8 +172,10 @@ type call struct {
 	// Missing says that Secrets were not as they should be.
 	missing bool
 
-	// Stale is set if what it was told was no longer so.
-	stale bool
+	// Stale is set if what it was told may be no longer so, and late if that is true of
+	// more than the StatefulSet: against that Crossplane's order of things helps, and
+	// nothing that the function could do.
+	stale, late bool
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -208,6 +214,7 @@ func (w *world) step() {
 		{12, "reconcile", func() { w.reconciled(nothing) }},
 		{10, "controllers", w.controllers},
 		{3, "controller without status", func() { w.control(); w.kubelet() }},
+		{4, "status without controller", w.hesitate},
 		{9, "change of the spec", func() { w.changeSpec() }},
 		{4, "change of a Secret", func() { w.changeSecret() }},
 		{2, "token", w.newToken},
@@ -223,6 +230,8 @@ func (w *world) step() {
 		{2, "reconcile that is kept", func() { w.keep() }},
 		{3, "late reconcile", w.late},
 		{6, "lagging reconcile", w.lagging},
+		{1, "lagging after a token", w.lagAfterToken},
+		{1, "lagging after a rollout", w.lagAfterRollout},
 		{1, "crash of the function", func() {
 			w.fail(nil, errors.New("cannot run Composition pipeline step: it is gone"))
 			w.saw("function crashed")
@@ -250,6 +259,11 @@ func (w *world) step() {
 		}
 	}
 	w.check()
+	w.remember()
+}
+
+// remember how things are now.
+func (w *world) remember() {
 	w.past = append(w.past, moment{objects: maps.Clone(w.objects), xr: w.xr})
 	w.past = w.past[max(len(w.past)-longestLag, 0):]
 }
@@ -259,7 +273,7 @@ type trouble struct {
 	// After is how many objects are applied, or less than 0.
 	after int
 
-	// Lag is how many steps what is observed is behind, of the kinds.
+	// Lag is how many moments what is observed is behind, of the kinds.
 	lag   int
 	kinds []string
 }
@@ -298,7 +312,7 @@ func (w *world) ask(but trouble) *call {
 
 	live, xr := w.objects, w.xr
 	seen, told := w.seenBy(but)
-	c := &call{missing: w.missing(told), stale: but.lag > 0}
+	c := &call{missing: w.missing(told), stale: but.lag > 0, late: but.lag > 0 && !slices.Equal(but.kinds, []string{"StatefulSet"})}
 	w.xr = told
 	defer func() { w.objects, w.xr = live, xr }()
 
@@ -425,13 +439,14 @@ func (w *world) finish(c *call, after int) error {
 		w.saw("conflict")
 	}
 	switch {
-	case c.stale:
+	case c.late, c.stale && w.unsaid:
 		w.astray = true
 	case err == nil:
 		w.astray = false
 	case before == nil:
 		w.astray = true // It is being created.
 	}
+	w.unsaid = err != nil && (w.unsaid || before == nil || live == nil || !sameValue(templateOf(before), templateOf(live)))
 	return err
 }
 
@@ -479,6 +494,8 @@ func (w *world) checkChange(c *call, before, live *structpb.Struct) {
 		w.Errorf("The pod template changed while Secrets are missing: -before, +now:\n%s", cmpText(was, is))
 	case policy == "Manual" && runs && (token == "" || token == old):
 		w.Errorf("The pod template changed under the policy Manual without a new token (%q): -before, +now:\n%s", token, cmpText(was, is))
+	case c.stale && !c.late && policy != "Manual" && hashOf(w.wanted(before)) == hashOf(before) && hashOf(before) != hashOf(live):
+		w.Errorf("The pod template was as wanted, and changed: -before, +now:\n%s", cmpText(was, is))
 	case policy == "Manual" && runs:
 		w.saw("moved by a token")
 	case policy == "Manual":
@@ -543,10 +560,20 @@ func (w *world) checkConfigMap(what string, tmpl *structpb.Value) {
 // reconciled is one reconcile from its beginning to its end.
 func (w *world) reconciled(but trouble) error {
 	w.Helper()
+	defer w.remember()
 	return w.finish(w.ask(but), but.after)
 }
 
-func (w *world) interrupted() { _ = w.reconciled(trouble{after: w.r.IntN(8)}) }
+// interrupted reconciles up to some object, which often is the StatefulSet.
+func (w *world) interrupted() {
+	but := trouble{after: w.r.IntN(8)}
+	if w.r.IntN(3) == 0 {
+		w.order = []string{manifests.StatefulSetResource}
+		defer func() { w.order = nil }()
+		but.after = 1
+	}
+	_ = w.reconciled(but)
+}
 
 // keep has the function called, and what it answers applied later.
 func (w *world) keep() {
@@ -568,7 +595,7 @@ func (w *world) late() {
 	if observed := c.observed[manifests.StatefulSetResource]; observed != nil && hashOf(observed) == hashOf(desired(c.rsp, manifests.StatefulSetResource)) {
 		w.saw("late hold")
 	}
-	c.stale, w.leaky = true, true
+	c.stale, c.late, w.leaky = true, true, true
 	_ = w.finish(c, -1)
 }
 
@@ -584,9 +611,50 @@ func (w *world) lagging() {
 			w.saw("lagging " + kind)
 		}
 	}
-	w.sayf("  by %d steps: %v", but.lag, but.kinds)
-	w.leaky = true
+	w.lag(but)
+}
+
+func (w *world) lag(but trouble) {
+	w.sayf("  by %d: %v", but.lag, but.kinds)
 	_ = w.reconciled(but)
+}
+
+// lagAfterToken has a server restarted by a token, its spec changed or the token taken
+// away, and the StatefulSet observed as it was before all that.
+func (w *world) lagAfterToken() {
+	w.set("spec.rollout.policy", pickOf(w.r, "Manual", "Automatic"))
+	for range 2 {
+		w.newToken()
+		_ = w.reconciled(nothing)
+		_ = w.reconciled(nothing)
+		w.controllers()
+	}
+	if w.r.IntN(2) == 0 {
+		w.changeSpec()
+	} else if valueAt(w.xr, "spec", "rollout", "restartToken") != nil {
+		w.unset("spec.rollout.restartToken")
+	}
+	w.saw("lagging after a token")
+	w.lag(trouble{after: -1, lag: 2 + w.r.IntN(longestLag-1), kinds: []string{"StatefulSet"}})
+}
+
+// lagAfterRollout has a server go from one configuration to another, a third one
+// wanted, and the StatefulSet observed as it was with the first one.
+func (w *world) lagAfterRollout() {
+	w.set("spec.rollout.policy", "Automatic")
+	for range 2 {
+		w.values++
+		w.set("spec.controlPlane.port", 9100+w.values)
+		_ = w.reconciled(nothing)
+		_ = w.reconciled(nothing)
+		w.control()
+		w.controllers()
+		w.remember()
+	}
+	w.values++
+	w.set("spec.controlPlane.port", 9100+w.values)
+	w.saw("lagging after a rollout")
+	w.lag(trouble{after: -1, lag: 2 + w.r.IntN(longestLag-1), kinds: []string{"StatefulSet"}})
 }
 
 // What people do.
@@ -818,6 +886,15 @@ func (w *world) control() {
 	}
 }
 
+// hesitate has the controller of StatefulSets see the newest template, and not get to
+// the pod.
+func (w *world) hesitate() {
+	if ss := w.objects[objectID{"StatefulSet", xrNamespace, "files"}]; w.pod != nil && ss != nil && !sameValue(w.pod.template, templateOf(ss)) {
+		w.saw("pod of an older template")
+	}
+	w.status()
+}
+
 // status says what the controller of StatefulSets has done.
 func (w *world) status() {
 	w.pull()
@@ -1003,12 +1080,7 @@ func (w *world) checkEnd(ss *structpb.Struct) {
 		w.Fatalf("There is no StatefulSet in the end:\n%s", asYAML(w, w.xr))
 	}
 
-	// A new server would get what is wanted.
-	rsp := w.created(stringOf(ss, "spec", "template", "metadata", "annotations", manifests.AnnotationRestartToken))
-	wanted := desired(rsp, manifests.StatefulSetResource)
-	if wanted == nil {
-		w.Fatalf("A new server would not be created:\n%s", asYAML(w, rsp))
-	}
+	wanted := w.wanted(ss)
 	asWanted := hashOf(wanted) == hashOf(ss) && stringOf(container(wanted), "image") == stringOf(container(ss), "image") &&
 		sameValue(valueAt(container(wanted), "resources"), valueAt(container(ss), "resources"))
 
@@ -1052,13 +1124,14 @@ func (w *world) checkEnd(ss *structpb.Struct) {
 	}
 }
 
-// created is what the function answers where there is no StatefulSet. A restartToken
-// that has been taken away stays the one that it was.
-func (w *world) created(token string) *fnv1.RunFunctionResponse {
+// wanted is the StatefulSet that a new server would get. A restartToken that has been
+// taken away stays the one that it was.
+func (w *world) wanted(ss *structpb.Struct) *structpb.Struct {
 	w.Helper()
 	req := w.request(&fnv1.Requirements{})
 	delete(req.GetObserved().GetResources(), manifests.StatefulSetResource)
 	req.RequiredResources = map[string]*fnv1.Resources{}
+	token := stringOf(ss, "spec", "template", "metadata", "annotations", manifests.AnnotationRestartToken)
 	if token != "" && stringOf(w.xr, "spec", "rollout", "restartToken") == "" {
 		req.Observed.Composite.Resource = with(w, req.GetObserved().GetComposite().GetResource(), "spec.rollout.restartToken", token)
 	}
@@ -1078,9 +1151,13 @@ func (w *world) created(token string) *fnv1.RunFunctionResponse {
 				req.RequiredResources[name] = &fnv1.Resources{}
 			}
 		}
-		if !more {
-			return rsp
+		if more {
+			continue
 		}
+		if desired(rsp, manifests.StatefulSetResource) == nil {
+			w.Fatalf("A new server would not be created:\n%s", asYAML(w, rsp))
+		}
+		return desired(rsp, manifests.StatefulSetResource)
 	}
 }
 
