@@ -174,7 +174,10 @@ func TestResolve(t *testing.T) {
 				inputs:   []Input{{Container: "c", File: dittofs.KeytabFile, Source: Secret("s"), Key: "a"}, {Container: "c", File: dittofs.TLSKeyFile, Source: Secret("s"), Key: "b"}},
 				required: required(t, "s", map[string]any{"a": "BQIA"}),
 			},
-			want: Resolution{Problems: []Problem{{Source: Secret("s"), Key: "b", Text: "the Secret has no such key in its data. It has a"}}},
+			want: Resolution{Problems: []Problem{
+				{Source: Secret("s"), Key: "a", Text: dittofs.Check(dittofs.KeytabFile, []byte("\x05\x02\x00"))},
+				{Source: Secret("s"), Key: "b", Text: "the Secret has no such key in its data. It has a"},
+			}},
 		},
 	}
 

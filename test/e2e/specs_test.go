@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/binary"
 	"encoding/pem"
 	"fmt"
 	"math/big"
@@ -105,9 +106,22 @@ func inputs() []input {
 	return all
 }
 
-// keytab is enough of one to be taken for one.
+// keytab is one with a key that nobody knows, in the format of MIT Kerberos.
 func keytab() string {
-	return "\x05\x02" + rand.Text()
+	entry := binary.BigEndian.AppendUint16(nil, 2) // Components of the name.
+	counted := func(s string) {
+		entry = binary.BigEndian.AppendUint16(entry, uint16(len(s)))
+		entry = append(entry, s...)
+	}
+	for _, s := range []string{"EXAMPLE.ORG", "nfs", "files.example.org"} {
+		counted(s)
+	}
+	entry = binary.BigEndian.AppendUint32(entry, 1)  // The type of the name.
+	entry = binary.BigEndian.AppendUint32(entry, 0)  // When the key was made.
+	entry = append(entry, 1)                         // The version of the key.
+	entry = binary.BigEndian.AppendUint16(entry, 18) // AES-256.
+	counted((rand.Text() + rand.Text())[:32])
+	return string(append(binary.BigEndian.AppendUint32([]byte{5, 2}, uint32(len(entry))), entry...))
 }
 
 func krb5Conf() string {
