@@ -35,7 +35,7 @@ type controlPlane struct {
 
 // The controllers that Crossplane and StatefulSets need. More would only take
 // time.
-const controllers = "clusterrole-aggregation-controller,deployment-controller,garbage-collector-controller," +
+const controllers = "resourcequota-controller,clusterrole-aggregation-controller,deployment-controller,garbage-collector-controller," +
 	"namespace-controller,replicaset-controller,serviceaccount-controller,statefulset-controller"
 
 func startControlPlane(ctx context.Context, bin, dir string) (cp *controlPlane, err error) {

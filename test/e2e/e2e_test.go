@@ -43,6 +43,15 @@ func TestEndToEnd(t *testing.T) {
 			{7, "Storage", storage},
 			{7, "BadSpec", badSpec},
 			{9, "Manual", manual},
+			{13, "Held", held},
+			{13, "Orphaned", orphaned},
+			{13, "Quota", quota},
+			{13, "Hurry", hurry},
+			{14, "Additions", additions},
+			{14, "Names", names},
+			{14, "Kinds", kinds},
+			{14, "Refused", refused},
+			{14, "Recreated", recreated},
 		} {
 			s.run(t, c.number, c.name, func(s *scenario) {
 				s.Parallel()

@@ -130,7 +130,7 @@ func (f *RunningFunction) Stop() {
 }
 
 // Render an example, a directory with xr.yaml and, as far as it needs them,
-// secrets.yaml and observed.yaml, beside the files that all examples share.
+// secrets.yaml or required.yaml, and observed.yaml, beside the files that all examples share.
 func Render(ctx context.Context, b Binaries, f *RunningFunction, dir string) ([]byte, error) {
 	shared := filepath.Dir(filepath.Clean(dir))
 	args := []string{
@@ -139,7 +139,7 @@ func Render(ctx context.Context, b Binaries, f *RunningFunction, dir string) ([]
 		"--crossplane-binary=" + b.Core,
 		"--function-annotations=render.crossplane.io/runtime-development-target=" + f.Address,
 	}
-	for file, flag := range map[string]string{"secrets.yaml": "--required-resources=", "observed.yaml": "--observed-resources="} {
+	for file, flag := range map[string]string{"secrets.yaml": "--required-resources=", "required.yaml": "--required-resources=", "observed.yaml": "--observed-resources="} {
 		path := filepath.Join(dir, file)
 		if _, err := os.Stat(path); err == nil {
 			args = append(args, flag+path)

@@ -1,0 +1,260 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// changed is a change of all kinds of fields that would replace the pod: what stands
+// in the configuration and in the template, the image, and the resources.
+func changed() map[string]any {
+	return map[string]any{
+		"controlPlane": map[string]any{"port": 9443},
+		"image":        "example.org/dittofs:next",
+		"resources":    map[string]any{"limits": map[string]any{"memory": "2Gi"}},
+	}
+}
+
+// held is a server that is held while all about it changes, and whose pod is deleted
+// meanwhile: it has to come back as it was.
+func held(s *scenario) {
+	const asBefore = "the pod is what it was, 0 revisions, 1 pod"
+
+	holds := []struct {
+		what    string
+		hold    func(s *scenario, srv *server)
+		release func(s *scenario, srv *server)
+		reason  string
+	}{
+		{
+			what: "a missing Secret",
+			hold: func(s *scenario, srv *server) {
+				must(s, srv.deleteJWT(s.ctx))
+				must(s, srv.patchSpec(s.ctx, changed()))
+			},
+			release: func(s *scenario, srv *server) {
+				must(s, srv.createSecret(s.ctx, "jwt", map[string]string{"key": newKey()}))
+			},
+			reason: "SecretsMissing",
+		},
+		{
+			what: "an unfit value",
+			hold: func(s *scenario, srv *server) {
+				must(s, srv.setSecret(s.ctx, "jwt", map[string]string{"key": newKey() + "\x00"}))
+				must(s, srv.patchSpec(s.ctx, changed()))
+			},
+			release: func(s *scenario, srv *server) {
+				must(s, srv.setSecret(s.ctx, "jwt", map[string]string{"key": newKey()}))
+			},
+			reason: "SecretsMissing",
+		},
+		{
+			what: "the policy Manual",
+			hold: func(s *scenario, srv *server) {
+				c := changed()
+				c["rollout"] = map[string]any{"policy": "Manual"}
+				must(s, srv.patchSpec(s.ctx, c))
+			},
+			release: func(s *scenario, srv *server) {
+				must(s, srv.patchSpec(s.ctx, map[string]any{"rollout": map[string]any{"restartToken": "now"}}))
+			},
+			reason: "ManualPolicy",
+		},
+	}
+	s.each(len(holds), func(s *scenario, i int) string {
+		h := holds[i]
+		srv := s.running(fmt.Sprintf("held-%d", i), basicSpec(), basicSecrets())
+		s.expect("held by "+h.what+", all kinds of changes, and the pod deleted", asBefore, func() string {
+			before := s.pod(srv)
+			h.hold(s, srv)
+			must(s, srv.awaitReason(s.ctx, "RestartPending", h.reason))
+			s.replacePod(srv)
+			got := s.restartsOf(srv)
+			if after := s.pod(srv); after != before {
+				return "the pod was " + before + ", and is " + after
+			}
+			return "the pod is what it was, " + got
+		})
+		s.expect("then no longer held by "+h.what, "1 revision, 1 pod, 1 ConfigMap", func() string {
+			h.release(s, srv)
+			must(s, srv.awaitReason(s.ctx, "RestartPending", "UpToDate"))
+			got := s.restartsOf(srv)
+			if !strings.Contains(s.pod(srv), "port: 9443") {
+				return "the change did not come"
+			}
+			return got + ", " + plural(len(s.configMaps(srv)), "ConfigMap")
+		})
+		return ""
+	})
+}
+
+// orphaned is what an orphaning delete has left, under Manual, with its data: it is
+// taken over as it is.
+func orphaned(s *scenario) {
+	spec := basicSpec()
+	spec["rollout"] = map[string]any{"policy": "Manual"}
+	srv := s.running("orphaned", spec, basicSecrets())
+	s.expect("orphaning delete of the DittoServer, and created again", noRestart, func() string {
+		must(s, srv.xrs().Delete(s.ctx, srv.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationOrphan)}))
+		s.gone(dittoServers.GroupVersion().String(), "DittoServer", srv.Namespace, srv.Name)
+		must(s, srv.create(s.ctx, spec))
+		must(s, srv.awaitReady(s.ctx))
+		return s.restartsOf(srv)
+	})
+	s.expect("scaled to 0 with a change, and back", "1 revision, 1 pod, with the change", func() string {
+		must(s, srv.patchSpec(s.ctx, map[string]any{"replicas": 0}))
+		must(s, srv.awaitRolledOut(s.ctx, 0))
+		c := changed()
+		c["replicas"] = 1
+		must(s, srv.patchSpec(s.ctx, c))
+		must(s, srv.awaitRolledOut(s.ctx, 1))
+		got := s.restartsOf(srv)
+		if strings.Contains(s.pod(srv), "port: 9443") {
+			got += ", with the change"
+		}
+		return got
+	})
+}
+
+// quota refuses a ConfigMap, and somebody deletes one.
+func quota(s *scenario) {
+	srv := s.running("quota", basicSpec(), basicSecrets())
+	s.expect("the ConfigMap deleted under a running server", noRestart+", 1 ConfigMap", func() string {
+		before := s.config(srv)
+		must(s, s.cluster.CoreV1().ConfigMaps(srv.Namespace).DeleteCollection(s.ctx, metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: serverLabel + "=" + srv.Name}))
+		must(s, await(s.ctx, awaitTimeout, "the ConfigMap to be back", func(context.Context) error {
+			if n := len(s.configMaps(srv)); n != 1 {
+				return fmt.Errorf("there are %d", n)
+			}
+			return nil
+		}))
+		got := s.restartsOf(srv)
+		if s.config(srv) != before {
+			return "the configuration is another one"
+		}
+		return got + ", " + plural(len(s.configMaps(srv)), "ConfigMap")
+	})
+
+	q := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "configmaps"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/configmaps": resource.MustParse("2")}}}
+	s.expect("a quota refuses the new ConfigMap", "Synced=False, the server's ConfigMap is there, "+noRestart, func() string {
+		_, err := s.cluster.CoreV1().ResourceQuotas(srv.Namespace).Create(s.ctx, q, metav1.CreateOptions{})
+		must(s, err)
+		must(s, await(s.ctx, awaitTimeout, "the quota to count", func(ctx context.Context) error {
+			got, err := s.cluster.CoreV1().ResourceQuotas(srv.Namespace).Get(ctx, q.Name, metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			if used := got.Status.Used["count/configmaps"]; used.Value() != 2 {
+				return fmt.Errorf("used are %s", used.String())
+			}
+			return nil
+		}))
+		must(s, srv.patchSpec(s.ctx, map[string]any{"logging": map[string]any{"level": "DEBUG"}}))
+		must(s, srv.awaitCondition(s.ctx, "Synced", "False"))
+		if s.config(srv) == "" {
+			return "the server's ConfigMap is gone"
+		}
+		return "Synced=False, the server's ConfigMap is there, " + s.restartsSince(srv)
+	})
+	s.expect("the quota raised", oneRestart+", 1 ConfigMap", func() string {
+		must(s, s.cluster.CoreV1().ResourceQuotas(srv.Namespace).Delete(s.ctx, q.Name, metav1.DeleteOptions{}))
+		must(s, srv.awaitCondition(s.ctx, "Synced", "True"))
+		got := s.restartsOf(srv)
+		return got + ", " + plural(len(s.configMaps(srv)), "ConfigMap")
+	})
+}
+
+// hurry changes the configuration three times without waiting, and takes a change
+// back.
+func hurry(s *scenario) {
+	srv := s.running("hurry", basicSpec(), basicSecrets())
+	port := func(n int) { must(s, srv.patchSpec(s.ctx, map[string]any{"controlPlane": map[string]any{"port": n}})) }
+	s.expect("three changes in a hurry", "the last one runs, 1 ConfigMap", func() string {
+		for _, n := range []int{9001, 9002, 9003} {
+			port(n)
+		}
+		s.restartsOf(srv)
+		must(s, srv.reconcile(s.ctx))
+		if !strings.Contains(s.pod(srv), "port: 9003") {
+			return s.pod(srv)
+		}
+		return "the last one runs, " + plural(len(s.configMaps(srv)), "ConfigMap")
+	})
+	s.expect("a change that is taken back at once", "what ran before runs, 1 ConfigMap", func() string {
+		before := s.pod(srv)
+		port(9004)
+		port(9003)
+		s.restartsOf(srv)
+		must(s, srv.reconcile(s.ctx))
+		if s.pod(srv) != before {
+			return s.pod(srv)
+		}
+		return "what ran before runs, " + plural(len(s.configMaps(srv)), "ConfigMap")
+	})
+}
+
+// pod is what a server's pod is made of, with the bytes of the configuration that it
+// reads.
+func (s *scenario) pod(srv *server) string {
+	s.Helper()
+	p, err := s.cluster.CoreV1().Pods(srv.Namespace).Get(s.ctx, srv.Name+"-0", metav1.GetOptions{})
+	must(s, err)
+	cm, err := s.cluster.CoreV1().ConfigMaps(srv.Namespace).Get(s.ctx, configMapOf(&p.Spec), metav1.GetOptions{})
+	must(s, err)
+	volumes := slices.DeleteFunc(p.Spec.Volumes, func(v corev1.Volume) bool { return v.PersistentVolumeClaim != nil })
+	b, err := json.Marshal([]any{p.Annotations, p.Spec.Containers, volumes, p.Spec.SecurityContext, p.Spec.TerminationGracePeriodSeconds})
+	must(s, err)
+	return string(b) + cm.Data["config.yaml"]
+}
+
+// replacePod deletes a server's pod, and waits for the next one.
+func (s *scenario) replacePod(srv *server) {
+	s.Helper()
+	pods := s.cluster.CoreV1().Pods(srv.Namespace)
+	old, err := pods.Get(s.ctx, srv.Name+"-0", metav1.GetOptions{})
+	must(s, err)
+	must(s, pods.Delete(s.ctx, old.Name, metav1.DeleteOptions{}))
+	must(s, await(s.ctx, awaitTimeout, "the next pod", func(ctx context.Context) error {
+		p, err := pods.Get(ctx, old.Name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		ready := slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue })
+		if p.UID == old.UID || !ready {
+			return fmt.Errorf("the pod is %s, ready: %t", p.UID, ready)
+		}
+		return nil
+	}))
+}
+
+// awaitReason waits until a condition of the DittoServer has a reason.
+func (s *server) awaitReason(ctx context.Context, typ, reason string) error {
+	return s.awaitXR(ctx, fmt.Sprintf("have the condition %s with the reason %s", typ, reason), func(xr *unstructured.Unstructured) error {
+		if c := condition(xr, typ); c["reason"] != reason {
+			return fmt.Errorf("condition %s is %v", typ, c)
+		}
+		return nil
+	})
+}
+
+// awaitRolledOut waits until the StatefulSet has as many pods, and is done with them.
+func (s *server) awaitRolledOut(ctx context.Context, replicas int32) error {
+	return await(ctx, awaitTimeout, fmt.Sprintf("%s to have %d pods", s, replicas), func(ctx context.Context) error {
+		sts, err := s.cluster.AppsV1().StatefulSets(s.Namespace).Get(ctx, s.Name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if *sts.Spec.Replicas != replicas || sts.Status.ObservedGeneration < sts.Generation || sts.Status.Replicas != replicas || sts.Status.ReadyReplicas != replicas {
+			return fmt.Errorf("there are to be %d, status is %+v", *sts.Spec.Replicas, sts.Status)
+		}
+		return nil
+	})
+}
