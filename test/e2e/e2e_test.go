@@ -53,6 +53,7 @@ func TestEndToEnd(t *testing.T) {
 			{14, "Kinds", kinds},
 			{14, "Refused", refused},
 			{14, "Recreated", recreated},
+			{14, "SharedPort", sharedPort},
 		} {
 			s.run(t, c.number, c.name, func(s *scenario) {
 				s.Parallel()
@@ -60,6 +61,9 @@ func TestEndToEnd(t *testing.T) {
 			})
 		}
 	})
+
+	// After Kinds, which wants the kind away.
+	s.run(t, 13, "Database", database)
 
 	// What needs the machine, or breaks it, for itself.
 	s.run(t, 2, "Latency", latency)
