@@ -4,6 +4,8 @@
 package compose
 
 import (
+	"unicode/utf8"
+
 	"google.golang.org/protobuf/types/known/structpb"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -21,8 +23,46 @@ func Resource(o runtime.Object) (*structpb.Struct, error) {
 
 	prune(u)
 
-	s, err := structpb.NewStruct(u)
-	return s, errors.Wrapf(err, "cannot convert %T", o)
+	s, ok := value(u)
+	if !ok {
+		return nil, errors.Errorf("cannot convert %T", o)
+	}
+	return s.GetStructValue(), nil
+}
+
+// value is structpb.NewValue for what unstructured objects hold, which is UTF-8 and
+// has few types. It takes half the time.
+func value(v any) (*structpb.Value, bool) {
+	switch v := v.(type) {
+	case string:
+		return &structpb.Value{Kind: &structpb.Value_StringValue{StringValue: v}}, utf8.ValidString(v)
+	case bool:
+		return &structpb.Value{Kind: &structpb.Value_BoolValue{BoolValue: v}}, true
+	case int64:
+		return &structpb.Value{Kind: &structpb.Value_NumberValue{NumberValue: float64(v)}}, true
+	case map[string]any:
+		fields := make(map[string]*structpb.Value, len(v))
+		for name, field := range v {
+			f, ok := value(field)
+			if !ok {
+				return nil, false
+			}
+			fields[name] = f
+		}
+		return &structpb.Value{Kind: &structpb.Value_StructValue{StructValue: &structpb.Struct{Fields: fields}}}, true
+	case []any:
+		values := make([]*structpb.Value, len(v))
+		for i := range v {
+			item, ok := value(v[i])
+			if !ok {
+				return nil, false
+			}
+			values[i] = item
+		}
+		return &structpb.Value{Kind: &structpb.Value_ListValue{ListValue: &structpb.ListValue{Values: values}}}, true
+	}
+	other, err := structpb.NewValue(v)
+	return other, err == nil
 }
 
 // prune removes what Go's omitempty leaves of structs that are not behind a

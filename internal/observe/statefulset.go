@@ -106,9 +106,7 @@ func newStatefulSet(s *structpb.Struct) (*StatefulSet, error) {
 			}
 		}
 	}
-	if err := fromStored(s.GetFields()["status"], &ss.Status); err != nil {
-		return nil, errors.Wrap(err, "status")
-	}
+	ss.Status = statusOf(s.GetFields()["status"].GetStructValue().GetFields())
 
 	immutable := &structpb.Struct{Fields: map[string]*structpb.Value{}}
 	for _, f := range []string{"serviceName", "podManagementPolicy", "selector", "volumeClaimTemplates"} {
@@ -131,6 +129,21 @@ func newStatefulSet(s *structpb.Struct) (*StatefulSet, error) {
 	}
 
 	return ss, nil
+}
+
+// statusOf reads what is looked at of a StatefulSet's status. It is read in each call,
+// and a decoder of all of it takes longer than all else about the StatefulSet.
+func statusOf(f map[string]*structpb.Value) appsv1.StatefulSetStatus {
+	n := func(name string) int32 { return int32(f[name].GetNumberValue()) }
+	return appsv1.StatefulSetStatus{
+		ObservedGeneration: int64(f["observedGeneration"].GetNumberValue()),
+		Replicas:           n("replicas"),
+		ReadyReplicas:      n("readyReplicas"),
+		UpdatedReplicas:    n("updatedReplicas"),
+		AvailableReplicas:  n("availableReplicas"),
+		CurrentRevision:    f["currentRevision"].GetStringValue(),
+		UpdateRevision:     f["updateRevision"].GetStringValue(),
+	}
 }
 
 // forget what Kubernetes has added to a claim template: to send it would be to
