@@ -50,6 +50,9 @@ func TestEndToEnd(t *testing.T) {
 			{14, "Additions", additions},
 			{14, "Names", names},
 			{14, "Kinds", kinds},
+			{14, "Foreign", foreign},
+			{14, "Managers", managers},
+			{14, "Saved", saved},
 			{14, "Refused", refused},
 			{14, "Recreated", recreated},
 		} {
@@ -81,4 +84,5 @@ func aftermath(s *scenario) {
 		}
 		return noRestart
 	})
+	s.expect("any pod of any server, ever started", startedWell, func() string { return s.startsOf("") })
 }

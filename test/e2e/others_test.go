@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -305,7 +306,7 @@ func recreated(s *scenario) {
 		must(s, srv.awaitReady(s.ctx))
 		got, err := secrets.Get(s.ctx, secret, metav1.GetOptions{})
 		must(s, err)
-		if string(got.Data["password"]) != string(saved.Data["password"]) {
+		if !bytes.Equal(got.Data["password"], saved.Data["password"]) {
 			return "another password"
 		}
 		return "ready, with the old password"
