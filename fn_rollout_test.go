@@ -254,6 +254,7 @@ func TestRollout(t *testing.T) {
 			},
 			when: func(c *cluster) {
 				c.setSecret("jwt", "key", strings.Repeat("k", 32))
+				c.set("spec.logging.level", "DEBUG")
 				c.set("spec.replicas", 1)
 			},
 			want: want{Hash: fresh, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "TRUE Restarting", Progressing: "TRUE RollingOut"},

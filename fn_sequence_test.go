@@ -539,10 +539,11 @@ func (w *world) check() {
 		}
 		return
 	}
-	if ss := w.objects[objectID{"StatefulSet", xrNamespace, "files"}]; ss != nil {
+	// What is stopped, or starts, waits for its ConfigMap.
+	if ss := w.objects[objectID{"StatefulSet", xrNamespace, "files"}]; ss != nil && w.pod != nil && w.pod.started {
 		w.checkConfigMap("pod template", templateOf(ss))
 	}
-	if w.pod != nil && !w.lost[configMapOf(w.pod.template)] {
+	if w.pod != nil && w.pod.started && !w.lost[configMapOf(w.pod.template)] {
 		w.checkConfigMap("pod", w.pod.template)
 	}
 }

@@ -16,7 +16,7 @@ import (
 func (f *Function) afterPanic(req *fnv1.RunFunctionRequest, r any) *fnv1.RunFunctionResponse {
 	f.log.Info("Recovered from a panic", "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
 	rsp := compose.To(req, f.ttl)
-	compose.Fatal(rsp, compose.Failure{
+	compose.Fatal(rsp, compose.FatalError{
 		Reason: compose.ReasonInternalError,
 		Err:    errors.New("the function failed. This is a defect of the function: please report it with the function's log"),
 	}, observedAfterPanic(req)...)

@@ -58,7 +58,7 @@ func problems(reason string, errs field.ErrorList) error {
 		lines = append(lines, err.Error())
 	}
 	slices.Sort(lines)
-	return compose.Failure{Reason: reason, Err: errors.New(strings.Join(slices.Compact(lines), "; "))}
+	return compose.FatalError{Reason: reason, Err: errors.New(strings.Join(slices.Compact(lines), "; "))}
 }
 
 // ttlOf is when to call again: soon, while something is waited for. As long as

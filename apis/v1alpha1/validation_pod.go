@@ -12,6 +12,7 @@ import (
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 )
 
 // Labels and annotations of the pod that are the function's own.
@@ -89,11 +90,8 @@ func ValidateResources(r *corev1.ResourceRequirements, p *field.Path) field.Erro
 }
 
 func isResource(name corev1.ResourceName) bool {
-	switch name {
-	case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage:
-		return true
-	}
-	return strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix) ||
+	return name == corev1.ResourceCPU || name == corev1.ResourceMemory || name == corev1.ResourceEphemeralStorage ||
+		strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix) ||
 		strings.Contains(string(name), "/") && len(validation.IsQualifiedName(string(name))) == 0
 }
 
@@ -259,6 +257,7 @@ type security struct {
 	user       int64
 	nonRoot    bool
 	privileged bool
+	escalates  bool  // Whether Kubernetes refuses to have it forbidden.
 	bind       bool  // Whether it has the capability to open any port.
 	unbound    int32 // The first port that takes no capability.
 }
@@ -271,51 +270,46 @@ const imageUser int64 = 65532
 func (s *DittoServerSpec) securityOf() security {
 	const privilegedPorts = 1024
 	e := security{user: imageUser, unbound: privilegedPorts}
-	drops, adds := []corev1.Capability{"ALL"}, []corev1.Capability{}
+	pod, c := corev1.PodSecurityContext{}, corev1.SecurityContext{}
+	if s.PodSecurityContext != nil {
+		pod = *s.PodSecurityContext
+	}
+	if s.SecurityContext != nil {
+		c = *s.SecurityContext
+	}
 
-	if p := s.PodSecurityContext; p != nil {
-		if p.RunAsUser != nil {
-			e.user = *p.RunAsUser
-		}
-		e.nonRoot = p.RunAsNonRoot != nil && *p.RunAsNonRoot
-		for _, c := range p.Sysctls {
-			if c.Name == "net.ipv4.ip_unprivileged_port_start" {
-				_, _ = fmt.Sscanf(c.Value, "%d", &e.unbound)
-			}
+	e.user = ptr.Deref(c.RunAsUser, ptr.Deref(pod.RunAsUser, e.user))
+	e.nonRoot = ptr.Deref(c.RunAsNonRoot, ptr.Deref(pod.RunAsNonRoot, false))
+	e.privileged = ptr.Deref(c.Privileged, false)
+	for _, sysctl := range pod.Sysctls {
+		if sysctl.Name == "net.ipv4.ip_unprivileged_port_start" {
+			_, _ = fmt.Sscanf(sysctl.Value, "%d", &e.unbound)
 		}
 	}
-	if c := s.SecurityContext; c != nil {
-		if c.RunAsUser != nil {
-			e.user = *c.RunAsUser
-		}
-		if c.RunAsNonRoot != nil {
-			e.nonRoot = *c.RunAsNonRoot
-		}
-		e.privileged = c.Privileged != nil && *c.Privileged
-		if c.Capabilities != nil {
-			adds = c.Capabilities.Add
-			if c.Capabilities.Drop != nil {
-				drops = c.Capabilities.Drop
-			}
-		}
+
+	capabilities := ptr.Deref(c.Capabilities, corev1.Capabilities{})
+	drops := capabilities.Drop
+	if drops == nil {
+		drops = []corev1.Capability{"ALL"}
 	}
 	has := func(cs []corev1.Capability, names ...corev1.Capability) bool {
 		return slices.ContainsFunc(cs, func(c corev1.Capability) bool {
 			return slices.Contains(names, corev1.Capability(strings.TrimPrefix(strings.ToUpper(string(c)), "CAP_")))
 		})
 	}
+	e.escalates = e.privileged || has(capabilities.Add, "SYS_ADMIN")
 	// A process that is not root has no capability of those that its container has.
-	e.bind = e.user == 0 && (e.privileged || has(adds, "NET_BIND_SERVICE", "ALL") || !has(drops, "NET_BIND_SERVICE", "ALL"))
+	e.bind = e.user == 0 && (e.privileged || has(capabilities.Add, "NET_BIND_SERVICE", "ALL") || !has(drops, "NET_BIND_SERVICE", "ALL"))
 	return e
 }
 
 // validateSecurity refuses security contexts with which the pod would never be
 // created, and ports that its process may not open.
 func (s *DittoServerSpec) validateSecurity(spec *field.Path) field.ErrorList {
-	errs := field.ErrorList{}
 	e := s.securityOf()
-
 	container, pod := spec.Child("securityContext"), spec.Child("podSecurityContext")
+	errs := append(e.validateContainer(s.SecurityContext, container), validatePodSecurity(s.PodSecurityContext, pod)...)
+
 	if e.user == 0 && e.nonRoot {
 		p := pod.Child("runAsNonRoot")
 		if c := s.SecurityContext; c != nil && c.RunAsNonRoot != nil {
@@ -324,54 +318,58 @@ func (s *DittoServerSpec) validateSecurity(spec *field.Path) field.ErrorList {
 		errs = append(errs, field.Invalid(p, true, "the server is to run as user 0, which is root, and the pod would never be created. Set another runAsUser, or false"))
 	}
 
-	if c := s.SecurityContext; c != nil {
-		errs = append(errs, validateID(c.RunAsUser, container.Child("runAsUser"))...)
-		errs = append(errs, validateID(c.RunAsGroup, container.Child("runAsGroup"))...)
-		errs = append(errs, validateSeccomp(c.SeccompProfile, container.Child("seccompProfile"))...)
-		errs = append(errs, validateAppArmor(c.AppArmorProfile, container.Child("appArmorProfile"))...)
-		if m := c.ProcMount; m != nil {
-			errs = append(errs, validateEnum(container.Child("procMount"), *m, []corev1.ProcMountType{corev1.DefaultProcMount, corev1.UnmaskedProcMount})...)
-		}
-		if c.WindowsOptions != nil {
-			errs = append(errs, field.Forbidden(container.Child("windowsOptions"), "the server runs on Linux. Remove the block"))
-		}
-		if a := c.AllowPrivilegeEscalation; a != nil && !*a {
-			escalates := e.privileged
-			if c.Capabilities != nil {
-				escalates = escalates || slices.Contains(c.Capabilities.Add, "SYS_ADMIN") || slices.Contains(c.Capabilities.Add, "CAP_SYS_ADMIN")
-			}
-			if escalates {
-				errs = append(errs, field.Invalid(container.Child("allowPrivilegeEscalation"), false, "cannot be false with privileged or the capability SYS_ADMIN. Remove one of the two"))
-			}
-		}
-	}
-
-	if c := s.PodSecurityContext; c != nil {
-		errs = append(errs, validateID(c.RunAsUser, pod.Child("runAsUser"))...)
-		errs = append(errs, validateID(c.RunAsGroup, pod.Child("runAsGroup"))...)
-		errs = append(errs, validateID(c.FSGroup, pod.Child("fsGroup"))...)
-		for i := range c.SupplementalGroups {
-			errs = append(errs, validateID(&c.SupplementalGroups[i], pod.Child("supplementalGroups").Index(i))...)
-		}
-		errs = append(errs, validateSeccomp(c.SeccompProfile, pod.Child("seccompProfile"))...)
-		errs = append(errs, validateAppArmor(c.AppArmorProfile, pod.Child("appArmorProfile"))...)
-		if c.WindowsOptions != nil {
-			errs = append(errs, field.Forbidden(pod.Child("windowsOptions"), "the server runs on Linux. Remove the block"))
-		}
-		if g := c.FSGroupChangePolicy; g != nil {
-			errs = append(errs, validateEnum(pod.Child("fsGroupChangePolicy"), *g, []corev1.PodFSGroupChangePolicy{corev1.FSGroupChangeAlways, corev1.FSGroupChangeOnRootMismatch})...)
-		}
-	}
-
-	may := func(p *field.Path, port int32) {
-		if port > 0 && port < e.unbound && !e.bind {
-			errs = append(errs, field.Invalid(p, port, fmt.Sprintf("only root with the capability NET_BIND_SERVICE may open a port below %d, and the server does not start. "+
-				"Choose another port, or set the sysctl net.ipv4.ip_unprivileged_port_start in spec.podSecurityContext.sysctls", e.unbound)))
-		}
-	}
-	may(spec.Child("controlPlane", "port"), *s.ControlPlane.Port)
+	errs = append(errs, e.validatePort(*s.ControlPlane.Port, spec.Child("controlPlane", "port"))...)
 	if s.Metrics.Enabled {
-		may(spec.Child("metrics", "port"), *s.Metrics.Port)
+		errs = append(errs, e.validatePort(*s.Metrics.Port, spec.Child("metrics", "port"))...)
+	}
+	return errs
+}
+
+func (e *security) validatePort(port int32, p *field.Path) field.ErrorList {
+	if port <= 0 || port >= e.unbound || e.bind {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(p, port, fmt.Sprintf("only root with the capability NET_BIND_SERVICE may open a port below %d, and the server does not start. "+
+		"Choose another port, or set the sysctl net.ipv4.ip_unprivileged_port_start in spec.podSecurityContext.sysctls", e.unbound))}
+}
+
+func (e *security) validateContainer(c *corev1.SecurityContext, p *field.Path) field.ErrorList {
+	if c == nil {
+		return nil
+	}
+	errs := validateID(c.RunAsUser, p.Child("runAsUser"))
+	errs = append(errs, validateID(c.RunAsGroup, p.Child("runAsGroup"))...)
+	errs = append(errs, validateSeccomp(c.SeccompProfile, p.Child("seccompProfile"))...)
+	errs = append(errs, validateAppArmor(c.AppArmorProfile, p.Child("appArmorProfile"))...)
+	if m := c.ProcMount; m != nil {
+		errs = append(errs, validateEnum(p.Child("procMount"), *m, []corev1.ProcMountType{corev1.DefaultProcMount, corev1.UnmaskedProcMount})...)
+	}
+	if c.WindowsOptions != nil {
+		errs = append(errs, field.Forbidden(p.Child("windowsOptions"), "the server runs on Linux. Remove the block"))
+	}
+	if !ptr.Deref(c.AllowPrivilegeEscalation, true) && e.escalates {
+		errs = append(errs, field.Invalid(p.Child("allowPrivilegeEscalation"), false, "cannot be false with privileged or the capability SYS_ADMIN. Remove one of the two"))
+	}
+	return errs
+}
+
+func validatePodSecurity(c *corev1.PodSecurityContext, p *field.Path) field.ErrorList {
+	if c == nil {
+		return nil
+	}
+	errs := validateID(c.RunAsUser, p.Child("runAsUser"))
+	errs = append(errs, validateID(c.RunAsGroup, p.Child("runAsGroup"))...)
+	errs = append(errs, validateID(c.FSGroup, p.Child("fsGroup"))...)
+	for i := range c.SupplementalGroups {
+		errs = append(errs, validateID(&c.SupplementalGroups[i], p.Child("supplementalGroups").Index(i))...)
+	}
+	errs = append(errs, validateSeccomp(c.SeccompProfile, p.Child("seccompProfile"))...)
+	errs = append(errs, validateAppArmor(c.AppArmorProfile, p.Child("appArmorProfile"))...)
+	if c.WindowsOptions != nil {
+		errs = append(errs, field.Forbidden(p.Child("windowsOptions"), "the server runs on Linux. Remove the block"))
+	}
+	if g := c.FSGroupChangePolicy; g != nil {
+		errs = append(errs, validateEnum(p.Child("fsGroupChangePolicy"), *g, []corev1.PodFSGroupChangePolicy{corev1.FSGroupChangeAlways, corev1.FSGroupChangeOnRootMismatch})...)
 	}
 	return errs
 }

@@ -76,7 +76,7 @@ func Desired(rsp *fnv1.RunFunctionResponse, o *Objects) error {
 
 	for _, name := range slices.Sorted(maps.Keys(resources)) {
 		if _, taken := rsp.GetDesired().GetResources()[name]; taken {
-			return Failure{Reason: ReasonNameTaken, Err: errors.Errorf(
+			return FatalError{Reason: ReasonNameTaken, Err: errors.Errorf(
 				"an earlier step of the pipeline desires a resource with the name %q, which is this function's. Give it another name in the Composition, or remove a second step of this function", name)}
 		}
 	}
@@ -143,7 +143,7 @@ func Restart(rsp *fnv1.RunFunctionResponse, o *Objects) {
 		observe.ShortHash(d.Annotations.ConfigHash), observe.ShortHash(ss.Annotations.ConfigHash)).TargetComposite().WithReason("ConfigHashChanged")
 }
 
-// Reasons of a Failure.
+// Reasons of a FatalError.
 const (
 	ReasonInvalidSpec   = "InvalidSpec"
 	ReasonInvalidInput  = "InvalidInput"
@@ -151,20 +151,20 @@ const (
 	ReasonInternalError = "InternalError"
 )
 
-// A Failure is why nothing can be composed.
-type Failure struct {
+// A FatalError is why nothing can be composed.
+type FatalError struct {
 	Reason string
 	Err    error
 }
 
-func (f Failure) Error() string { return f.Err.Error() }
+func (f FatalError) Error() string { return f.Err.Error() }
 
 // Fatal answers that there is nothing that can be composed. The conditions come
 // first: what comes after a fatal result is not looked at. Beside why it failed they
 // are those that only tell what is observed, which stays true. Crossplane takes
 // all others back.
 func Fatal(rsp *fnv1.RunFunctionResponse, err error, observed ...observe.Condition) {
-	f := Failure{Reason: ReasonInternalError}
+	f := FatalError{Reason: ReasonInternalError}
 	errors.As(err, &f)
 	rsp.Conditions = nil
 	for _, c := range append(observed, observe.Failed(f.Reason, err.Error())) {

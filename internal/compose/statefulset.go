@@ -54,14 +54,14 @@ func statefulSet(o *Objects) *structpb.Struct {
 	meta.Fields["annotations"] = structpb.NewStructValue(annotations)
 	annotations.Fields[manifests.AnnotationConfig] = structpb.NewStringValue(have.Config)
 	if have.Config == "" {
-		delete(meta.Fields, "annotations")
+		delete(meta.GetFields(), "annotations")
 	}
 
 	spec := clone(s.GetFields()["spec"].GetStructValue())
 	s.Fields["spec"] = structpb.NewStructValue(spec)
 	spec.Fields["template"] = have.Template.Value
 	if have.Template.Value == nil {
-		delete(spec.Fields, "template")
+		delete(spec.GetFields(), "template")
 	}
 	return s
 }

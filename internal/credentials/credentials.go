@@ -31,18 +31,14 @@ func Compose(xr *observe.Composite, have *observe.Composed, around *observe.Surr
 			if !known || !m.Needed {
 				continue
 			}
-			if found != nil {
-				switch around.HolderOf(found.Object) {
-				case observe.Leaving:
-					// Another one takes its place once it is gone.
-					absent[ref] = podinputs.Absent{Creating: true}
-					continue
-				case observe.Ours:
-				case observe.Others, observe.Nobody, observe.Unasked:
-					continue
-				}
-			}
 			s = found
+			if h := holder(around, found); h == observe.Leaving {
+				// Another one takes its place once it is gone.
+				absent[ref] = podinputs.Absent{Creating: true}
+				continue
+			} else if h == observe.Others {
+				continue
+			}
 		}
 
 		value, _, err := s.Value(m.Key)
@@ -67,6 +63,14 @@ func Compose(xr *observe.Composite, have *observe.Composed, around *observe.Surr
 		secrets[m.Resource] = m.Secret(value)
 	}
 	return secrets, absent
+}
+
+// holder says whose a Secret is.
+func holder(around *observe.Surroundings, s *podinputs.Source) observe.Holder {
+	if s == nil {
+		return observe.Nobody
+	}
+	return around.HolderOf(s.Object)
 }
 
 // known says why there may be a database that knows the value already, so that no

@@ -1,6 +1,7 @@
 package credentials
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -32,9 +33,7 @@ func object(t *testing.T, kind, name string, fields map[string]any) *structpb.St
 	o := map[string]any{"kind": kind, "metadata": map[string]any{"name": name, "namespace": "team-a"}}
 	for k, v := range fields {
 		if k == "metadata" {
-			for mk, mv := range v.(map[string]any) {
-				o["metadata"].(map[string]any)[mk] = mv
-			}
+			maps.Copy(o["metadata"].(map[string]any), v.(map[string]any))
 			continue
 		}
 		o[k] = v
@@ -227,9 +226,7 @@ func TestComposeAdmin(t *testing.T) {
 				tc.given(xr, have)
 			}
 			answers := required{"secret/" + admin: found()}
-			for k, v := range tc.required {
-				answers[k] = v
-			}
+			maps.Copy(answers, tc.required)
 
 			secrets, absent := compose(xr, have, answers)
 

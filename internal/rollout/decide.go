@@ -61,8 +61,9 @@ type Annotations struct {
 type Observed struct {
 	Annotations
 
-	// Runs is set unless it is scaled to zero. What is stopped has nothing to hold:
-	// it starts with what is wanted.
+	// Runs is set unless it is scaled to zero. What is stopped has nothing to hold
+	// for the user or for a ConfigMap, which its pod waits for: it starts with what is
+	// wanted.
 	Runs bool
 }
 
@@ -136,7 +137,7 @@ func Decide(s State) Decision {
 		return s.stay(SecretsMissing)
 	case s.Manual && s.Observed != nil && s.Observed.Runs && s.Observed.RestartToken == s.Wanted.RestartToken && len(s.Changes) > 0:
 		return s.stay(ManualPolicy)
-	case s.ConfigMapPending && s.Observed != nil:
+	case s.ConfigMapPending && s.Observed != nil && s.Observed.Runs:
 		return s.stay(ConfigMapFirst)
 	}
 	return Decision{

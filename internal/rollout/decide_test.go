@@ -68,6 +68,7 @@ func TestDecide(t *testing.T) {
 		"MissingProceedNew":       {reason: "The platform team has said so.", state: state(nil, missing, proceed), want: create},
 		"MissingProceedConfigMap": {reason: "The ConfigMap goes first, with Secrets and without.", state: state(&running, missing, proceed, configMap), want: hold(&running, ConfigMapFirst)},
 		"ConfigMap":               {reason: "A running server's template must not name a ConfigMap that may never come.", state: state(&running, configMap), want: hold(&running, ConfigMapFirst)},
+		"ConfigMapStopped":        {reason: "A pod that starts waits for its ConfigMap.", state: state(&stopped, manual, configMap), want: advance},
 		"ManualBeforeConfigMap":   {reason: "A user who wants to say when should be told so, whatever else is waited for.", state: state(&running, manual, configMap), want: hold(&running, ManualPolicy)},
 		"ManualTokenAndConfigMap": {reason: "A new token should find the ConfigMap written.", state: state(&untold, manual, configMap), want: hold(&untold, ConfigMapFirst)},
 		"Manual":                  {reason: "The user wants to say when.", state: state(&running, manual), want: hold(&running, ManualPolicy)},

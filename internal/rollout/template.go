@@ -193,7 +193,7 @@ func WithoutToken(template *structpb.Value) *structpb.Value {
 	if a := without(meta.GetFields()["annotations"], annotationConfigHash, annotationRestartToken); a != nil {
 		meta.Fields["annotations"] = a
 	} else {
-		delete(meta.Fields, "annotations")
+		delete(meta.GetFields(), "annotations")
 	}
 	t.Fields["metadata"] = structpb.NewStructValue(meta)
 	return structpb.NewStructValue(t)

@@ -3,7 +3,6 @@ package dittofs
 import (
 	"bytes"
 	"encoding/pem"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os/exec"
@@ -150,7 +149,7 @@ func agree(t *testing.T, row, input string, value []byte) {
 		err = s.login(t, s.reads(t, contract.EnvAdminPassword))
 	}
 	if composed != (err == nil) {
-		t.Errorf("the function composes a StatefulSet: %t, and the server says: %v\n%s\n%s", composed, err, s.Log(), fmt.Sprint(c.render(t).GetConditions()[1]))
+		t.Errorf("the function composes a StatefulSet: %t, and the server says: %v\n%s\n%s", composed, err, s.Log(), c.render(t).GetConditions()[1].String())
 	}
 }
 

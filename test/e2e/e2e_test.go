@@ -47,6 +47,7 @@ func TestEndToEnd(t *testing.T) {
 			{13, "Orphaned", orphaned},
 			{13, "Quota", quota},
 			{13, "Hurry", hurry},
+			{7, "Resized", resized},
 			{14, "Additions", additions},
 			{14, "Names", names},
 			{14, "Kinds", kinds},
@@ -67,7 +68,9 @@ func TestEndToEnd(t *testing.T) {
 	s.run(t, 2, "Latency", latency)
 	s.run(t, 4, "Upheaval", upheaval)
 	s.run(t, 8, "Outages", outages)
+	s.run(t, 8, "Interrupted", interrupted)
 	s.run(t, 8, "Replica", replica)
+	s.run(t, 11, "OldRBAC", oldRBAC)
 	s.run(t, 10, "Scale", scale)
 
 	// What came too late for the scenario that it belongs to.

@@ -281,8 +281,20 @@ func recreated(s *scenario) {
 	}
 
 	s.expect("the managed Secret of a running server deleted", "SecretsResolved names it, no other is made", func() string {
-		must(s, secrets.Delete(s.ctx, secret, metav1.DeleteOptions{}))
-		must(s, srv.awaitReason(s.ctx, "SecretsResolved", "Unresolved"))
+		// A reconcile that is under way has observed it, and writes it again as it was.
+		must(s, await(s.ctx, awaitTimeout, "the Secret to stay away", func(ctx context.Context) error {
+			if err := secrets.Delete(ctx, secret, metav1.DeleteOptions{}); err != nil && !kerrors.IsNotFound(err) {
+				return err
+			}
+			xr, err := srv.xr(ctx)
+			if err != nil {
+				return err
+			}
+			if c := condition(xr, "SecretsResolved"); c["reason"] != "Unresolved" {
+				return fmt.Errorf("condition SecretsResolved is %v", c)
+			}
+			return nil
+		}))
 		return s.withoutPassword(srv, secret)
 	})
 	s.expect("and brought back", noRestart, func() string {
