@@ -275,3 +275,37 @@ func TestAdditionsOfOthers(t *testing.T) {
 		t.Errorf("A Secret that goes away and comes back should change nothing: -before, +after:\n%s", diff)
 	}
 }
+
+// TestScaledByHand has somebody scale the StatefulSet behind Crossplane's back. What is
+// said of the server should agree with itself.
+func TestScaledByHand(t *testing.T) {
+	cases := map[string]struct {
+		reason                                string
+		wanted, scaled                        int
+		phase, available, progressing, status string
+	}{
+		"Stopped":  {reason: "A server that is to run and was stopped does not run.", wanted: 1, scaled: 0, phase: "Pending", available: "FALSE NotReady", progressing: "TRUE RollingOut", status: "0"},
+		"Started":  {reason: "A server that is to be stopped and was started runs.", wanted: 0, scaled: 1, phase: "Pending", available: "TRUE Serving", progressing: "TRUE RollingOut", status: "1"},
+		"AsWanted": {reason: "A server that is stopped is stopped.", wanted: 0, scaled: 0, phase: "Stopped", available: "TRUE Stopped", progressing: "FALSE RolledOut", status: "0"},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t)
+			c.set("spec.replicas", tc.wanted)
+			c.settle()
+			c.updateAs("kubectl-scale", "StatefulSet", "files", map[string]any{"spec.replicas": tc.scaled})
+
+			rsp := c.reconcile()
+
+			status := func(field string) string {
+				return stringAt(t, rsp.GetDesired().GetComposite().GetResource(), "status."+field)
+			}
+			want := []string{tc.phase, tc.available, tc.progressing, tc.status}
+			got := []string{status("phase"), condition(rsp, "Available"), condition(rsp, "Progressing"), status("replicas")}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}

@@ -56,6 +56,7 @@ func TestEndToEnd(t *testing.T) {
 			{14, "Saved", saved},
 			{14, "Refused", refused},
 			{14, "Recreated", recreated},
+			{14, "SharedPort", sharedPort},
 		} {
 			s.run(t, c.number, c.name, func(s *scenario) {
 				s.Parallel()
@@ -63,6 +64,9 @@ func TestEndToEnd(t *testing.T) {
 			})
 		}
 	})
+
+	// After Kinds, which wants the kind away.
+	s.run(t, 13, "Database", database)
 
 	// What needs the machine, or breaks it, for itself.
 	s.run(t, 2, "Latency", latency)

@@ -338,6 +338,7 @@ func recreated(s *scenario) {
 		if !bytes.Equal(got.Data["password"], saved.Data["password"]) {
 			return "another password"
 		}
+		s.restartsOf(srv)
 		return "ready, with the old password"
 	})
 }

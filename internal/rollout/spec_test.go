@@ -1,0 +1,49 @@
+package rollout
+
+import (
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+)
+
+// TestSpecOf counts what a user has decided. What is a default is not decided, whoever
+// has written it out: a newer API writes out more of them.
+func TestSpecOf(t *testing.T) {
+	const base = "storage: {metadataSize: 1Gi}"
+
+	cases := map[string]struct {
+		reason string
+		spec   string
+		same   bool
+	}{
+		"Same":           {reason: "The same is the same.", spec: base, same: true},
+		"Defaults":       {reason: "A default that is written out is no decision.", spec: base + "\nreplicas: 1\nlogging: {level: INFO}\nadapters: [{type: nfs, port: 12049}, {type: smb}]", same: true},
+		"EmptyBlock":     {reason: "A block without a decision is none.", spec: base + "\nlogging: {}\nmetrics: {}", same: true},
+		"DefaultOfBlock": {reason: "The defaults of a block come with it.", spec: base + "\npercona: {replicas: 1, backup: {region: eu-west-1}}", same: true},
+		"Level":          {reason: "Another value is a decision.", spec: base + "\nlogging: {level: DEBUG}"},
+		"Annotation":     {reason: "What restarts nothing by itself is a decision too.", spec: base + "\nservice: {annotations: {a: b}}"},
+		"Stopped":        {reason: "Zero is not unset.", spec: base + "\nreplicas: 0"},
+	}
+
+	read := func(t *testing.T, text string) string {
+		t.Helper()
+		spec := &v1alpha1.DittoServerSpec{}
+		if err := yaml.UnmarshalStrict([]byte(text), spec); err != nil {
+			t.Fatal(err)
+		}
+		b, err := SpecOf(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got, want := read(t, tc.spec), read(t, base); (got == want) != tc.same {
+				t.Errorf("%s\nSpecOf(...): want the same: %t, got %s and %s", tc.reason, tc.same, want, got)
+			}
+		})
+	}
+}

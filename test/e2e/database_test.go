@@ -1,0 +1,101 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// perconaCRD is as much of Percona's kind as the function looks at. Its operator does
+// not run here: the test writes what it would.
+const perconaCRD = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: perconapgclusters.pgv2.percona.com}
+spec:
+  group: pgv2.percona.com
+  names: {kind: PerconaPGCluster, plural: perconapgclusters, singular: perconapgcluster, listKind: PerconaPGClusterList}
+  scope: Namespaced
+  versions:
+    - name: v2
+      served: true
+      storage: true
+      subresources: {status: {}}
+      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+`
+
+// database moves a running server to a database that takes its time. The account's
+// Secret is there long before.
+func database(s *scenario) {
+	crd, err := parse([]byte(perconaCRD))
+	must(s, err)
+	must(s, s.cluster.apply(s.ctx, crd...))
+	srv := s.running("database", basicSpec(), basicSecrets())
+	cluster := srv.Name + "-postgres"
+	must(s, srv.createSecret(s.ctx, cluster+"-pguser-dittofs", map[string]string{"host": cluster, "port": "5432", "dbname": "dittofs", "user": "dittofs", "password": newKey()}))
+	state := func(state string) {
+		r, err := s.cluster.kind("pgv2.percona.com/v2", "PerconaPGCluster", srv.Namespace)
+		must(s, err)
+		_, err = r.Patch(s.ctx, cluster, types.MergePatchType, fmt.Appendf(nil, `{"status": {"state": %q}}`, state), metav1.PatchOptions{}, "status")
+		must(s, err)
+	}
+
+	s.expect("held by a database that is new to it, and the pod deleted", "the pod is what it was, 0 revisions, 1 pod", func() string {
+		before := s.pod(srv)
+		must(s, srv.patchSpec(s.ctx, map[string]any{"percona": map[string]any{"enabled": true, "deleteWithServer": true}}))
+		must(s, srv.awaitReason(s.ctx, "RestartPending", "DatabasePending"))
+		s.replacePod(srv)
+		must(s, srv.reconcile(s.ctx))
+		if after := s.pod(srv); after != before {
+			return "the pod was " + before + ", and is " + after
+		}
+		return "the pod is what it was, " + s.restartsSince(srv)
+	})
+	s.expect("the database is ready", oneRestart+", on it", func() string {
+		state("ready")
+		must(s, srv.awaitReason(s.ctx, "DatabaseReady", "Ready"))
+		got := s.restartsOf(srv)
+		if strings.Contains(s.pod(srv), cluster+"-pguser-dittofs") {
+			got += ", on it"
+		}
+		return got
+	})
+	s.expect("it fails over, and the configuration changes meanwhile", oneRestart, func() string {
+		state("initializing")
+		must(s, srv.awaitReason(s.ctx, "DatabaseReady", "NotReady"))
+		must(s, srv.patchSpec(s.ctx, map[string]any{"logging": map[string]any{"level": "DEBUG"}}))
+		must(s, srv.awaitReason(s.ctx, "RestartPending", "Restarting"))
+		must(s, srv.awaitReason(s.ctx, "RestartPending", "UpToDate"))
+		got := s.restartsSince(srv)
+		state("ready")
+		must(s, srv.awaitReady(s.ctx))
+		return got
+	})
+}
+
+// sharedPort has a second field manager own the port that the server is to leave.
+func sharedPort(s *scenario) {
+	srv := s.running("shared-port", basicSpec(), basicSecrets())
+	apply := func(container string) {
+		_, err := s.cluster.AppsV1().StatefulSets(srv.Namespace).Patch(s.ctx, srv.Name, types.ApplyPatchType, fmt.Appendf(nil,
+			"{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: %s}, spec: {template: {spec: {containers: [%s]}}}}", srv.Name, container),
+			metav1.PatchOptions{FieldManager: "another"})
+		if err != nil && !apierrors.IsConflict(err) {
+			must(s, err)
+		}
+	}
+	s.expect("another field manager owns the old port", "RestartPending=Refused, 0 revisions, 0 pods", func() string {
+		apply("{name: dittofs, ports: [{containerPort: 8080, name: api, protocol: TCP}]}")
+		must(s, srv.patchSpec(s.ctx, map[string]any{"controlPlane": map[string]any{"port": 9443}}))
+		must(s, srv.awaitReason(s.ctx, "RestartPending", "Refused"))
+		return "RestartPending=Refused, " + s.restartsSince(srv)
+	})
+	s.expect("it lets the port go", oneRestart, func() string {
+		apply("{name: dittofs}")
+		must(s, srv.awaitReason(s.ctx, "RestartPending", "UpToDate"))
+		return s.restartsOf(srv)
+	})
+}
