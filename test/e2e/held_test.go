@@ -79,6 +79,8 @@ func held(s *scenario) {
 				c := changed()
 				c["rollout"] = map[string]any{"policy": "Manual"}
 				must(s, srv.patchSpec(s.ctx, c))
+				// Not before: a reconcile may know of the key and not of the policy.
+				must(s, srv.awaitReason(s.ctx, "RestartPending", "ManualPolicy"))
 				must(s, srv.setSecret(s.ctx, "jwt", map[string]string{"key": newKey()}))
 			},
 			release: func(s *scenario, srv *server) {
@@ -172,6 +174,55 @@ func (s *scenario) composition(name string, input map[string]any) error {
 		}
 	}
 	return nil
+}
+
+// waiting is a server for which more and more waits.
+func waiting(s *scenario) {
+	spec := basicSpec()
+	spec["rollout"] = map[string]any{"policy": "Manual"}
+	srv := s.running("waiting", spec, basicSecrets())
+	pendingHash := func() string {
+		xr, err := srv.xr(s.ctx)
+		must(s, err)
+		h, _, err := unstructured.NestedString(xr.Object, "status", "pendingHash")
+		must(s, err)
+		return h
+	}
+	s.expect("three changes that wait, and the pod deleted", cameBack+", 2 ConfigMaps", func() string {
+		got := s.held(srv, func() {
+			for _, n := range []int{9001, 9002, 9003} {
+				before := pendingHash()
+				must(s, srv.patchSpec(s.ctx, map[string]any{"controlPlane": map[string]any{"port": n}}))
+				must(s, await(s.ctx, awaitTimeout, "another pending hash", func(context.Context) error {
+					if h := pendingHash(); h == before {
+						return fmt.Errorf("it is %q", h)
+					}
+					return nil
+				}))
+			}
+		}, "ManualPolicy", "configuration or Secrets")
+		return got + ", " + plural(len(s.configMaps(srv)), "ConfigMap")
+	})
+	s.expect("the pending hash as token", oneRestart+", "+startedWell+", the last one runs, 1 ConfigMap", func() string {
+		must(s, srv.patchSpec(s.ctx, map[string]any{"rollout": map[string]any{"restartToken": pendingHash()}}))
+		must(s, srv.awaitReason(s.ctx, "RestartPending", "UpToDate"))
+		got := s.restartsOf(srv)
+		must(s, srv.reconcile(s.ctx))
+		if !strings.Contains(s.pod(srv), "port: 9003") {
+			return s.pod(srv)
+		}
+		return got + ", " + s.startsOf(srv.Namespace) + ", the last one runs, " + plural(len(s.configMaps(srv)), "ConfigMap")
+	})
+	s.expect("the token taken away", noRestart+", nothing waits", func() string {
+		must(s, srv.patchSpec(s.ctx, map[string]any{"rollout": map[string]any{"restartToken": nil}}))
+		got := s.restartsOf(srv)
+		xr, err := srv.xr(s.ctx)
+		must(s, err)
+		if c := condition(xr, "RestartPending"); c["reason"] != "UpToDate" {
+			return fmt.Sprint(c)
+		}
+		return got + ", nothing waits"
+	})
 }
 
 // orphaned is what an orphaning delete has left, under Manual, with its data: it is

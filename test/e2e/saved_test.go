@@ -53,3 +53,33 @@ kubectl apply -f saved.yaml
 		return s.restartsOf(srv)
 	})
 }
+
+// again is a server that is deleted and created again before what it was made of is
+// gone.
+func again(s *scenario) {
+	srv := s.running("again", basicSpec(), basicSecrets())
+	s.expect("deleted and created again at once", "ready, another pod, 1 ConfigMap", func() string {
+		old := s.statefulSet(srv)
+		must(s, srv.xrs().Delete(s.ctx, srv.Name, metav1.DeleteOptions{}))
+		s.gone(dittoServers.GroupVersion().String(), "DittoServer", srv.Namespace, srv.Name)
+		must(s, srv.create(s.ctx, basicSpec()))
+		must(s, srv.awaitReady(s.ctx))
+		must(s, srv.settle(s.ctx))
+		if s.statefulSet(srv).UID == old.UID {
+			return "the StatefulSet is the old one"
+		}
+		p, err := s.cluster.CoreV1().Pods(srv.Namespace).Get(s.ctx, srv.Name+"-0", metav1.GetOptions{})
+		must(s, err)
+		if c := metav1.GetControllerOf(p); c.UID == old.UID || p.DeletionTimestamp != nil {
+			return "the pod is the old one"
+		}
+		return "ready, another pod, " + plural(len(s.configMaps(srv)), "ConfigMap")
+	})
+	s.expect("and settled", noRestart, func() string {
+		s.restartsSince(srv)
+		for range 2 {
+			must(s, srv.reconcile(s.ctx))
+		}
+		return s.restartsOf(srv)
+	})
+}
