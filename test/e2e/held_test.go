@@ -369,18 +369,11 @@ func (s *scenario) deleteConfigMaps(srv *server) {
 func hurry(s *scenario) {
 	srv := s.running("hurry", basicSpec(), basicSecrets())
 	port := func(n int) { must(s, srv.patchSpec(s.ctx, map[string]any{"controlPlane": map[string]any{"port": n}})) }
-	most := func(n int) string {
-		must(s, srv.settle(s.ctx))
-		if c := s.countSince(srv); c.revisions > n || c.pods != c.revisions {
-			return c.String()
-		}
-		return fmt.Sprintf("at most %s", plural(n, "restart"))
-	}
 	s.expect("three changes in a hurry", "at most 3 restarts, "+startedWell+", the last one runs, 1 ConfigMap", func() string {
 		for _, n := range []int{9001, 9002, 9003} {
 			port(n)
 		}
-		got := most(3)
+		got := s.restartedAtMost(srv, 3)
 		must(s, srv.reconcile(s.ctx))
 		if !strings.Contains(s.pod(srv), "port: 9003") {
 			return s.pod(srv)
@@ -391,7 +384,7 @@ func hurry(s *scenario) {
 		before := s.pod(srv)
 		port(9004)
 		port(9003)
-		got := most(2)
+		got := s.restartedAtMost(srv, 2)
 		must(s, srv.reconcile(s.ctx))
 		if s.pod(srv) != before {
 			return s.pod(srv)
@@ -406,7 +399,7 @@ func hurry(s *scenario) {
 		port(9005)
 		must(s, awaitEvent(s.ctx, w, "the new ConfigMap", func(cm *corev1.ConfigMap) bool { return strings.Contains(cm.Data["config.yaml"], "port: 9005") }))
 		port(9003)
-		got := most(2)
+		got := s.restartedAtMost(srv, 2)
 		must(s, srv.reconcile(s.ctx))
 		if s.pod(srv) != before {
 			return s.pod(srv)

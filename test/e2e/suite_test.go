@@ -233,6 +233,17 @@ func (s *scenario) countSince(srv *server) count {
 	return since
 }
 
+// restartedAtMost is restartsOf a server that was changed so often that it may not
+// have run with each change.
+func (s *scenario) restartedAtMost(srv *server, n int) string {
+	s.Helper()
+	must(s, srv.settle(s.ctx))
+	if c := s.countSince(srv); c.revisions > n || c.pods > n {
+		return c.String()
+	}
+	return "at most " + plural(n, "restart")
+}
+
 // startsOf says whether each pod of a server, or of all, was started as it should be.
 func (s *scenario) startsOf(ns string) string {
 	s.Helper()
