@@ -44,6 +44,7 @@ func TestEndToEnd(t *testing.T) {
 			{7, "BadSpec", badSpec},
 			{9, "Manual", manual},
 			{13, "Held", held},
+			{13, "Waiting", waiting},
 			{13, "Orphaned", orphaned},
 			{13, "Quota", quota},
 			{13, "Hurry", hurry},
@@ -51,6 +52,10 @@ func TestEndToEnd(t *testing.T) {
 			{14, "Additions", additions},
 			{14, "Names", names},
 			{14, "Kinds", kinds},
+			{14, "Foreign", foreign},
+			{14, "Managers", managers},
+			{14, "Saved", saved},
+			{14, "Again", again},
 			{14, "Refused", refused},
 			{14, "Recreated", recreated},
 			{14, "SharedPort", sharedPort},
@@ -71,6 +76,7 @@ func TestEndToEnd(t *testing.T) {
 	s.run(t, 8, "Outages", outages)
 	s.run(t, 8, "Interrupted", interrupted)
 	s.run(t, 8, "Replica", replica)
+	s.run(t, 8, "Behind", behind)
 	s.run(t, 11, "OldRBAC", oldRBAC)
 	s.run(t, 10, "Scale", scale)
 
@@ -88,4 +94,5 @@ func aftermath(s *scenario) {
 		}
 		return noRestart
 	})
+	s.expect("any pod of any server, ever started", startedWell, func() string { return s.startsOf("") })
 }

@@ -3,7 +3,9 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -11,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // changed is a change of all kinds of fields that would replace the pod: what stands
@@ -26,13 +29,16 @@ func changed() map[string]any {
 // held is a server that is held while all about it changes, and whose pod is deleted
 // meanwhile: it has to come back as it was.
 func held(s *scenario) {
-	const asBefore = "the pod is what it was, 0 revisions, 1 pod"
+	must(s, s.composition("held-by-the-input", nil))
 
 	holds := []struct {
 		what    string
+		spec    map[string]any // On top of basicSpec.
 		hold    func(s *scenario, srv *server)
 		release func(s *scenario, srv *server)
 		reason  string
+		waiting string // What RestartPending says, of what arrives in the end.
+		arrives string
 	}{
 		{
 			what: "a missing Secret",
@@ -43,7 +49,18 @@ func held(s *scenario) {
 			release: func(s *scenario, srv *server) {
 				must(s, srv.createSecret(s.ctx, "jwt", map[string]string{"key": newKey()}))
 			},
-			reason: "SecretsMissing",
+			reason: "SecretsMissing", arrives: "port: 9443",
+		},
+		{
+			what: "a missing key",
+			hold: func(s *scenario, srv *server) {
+				must(s, s.cluster.patch(s.ctx, "v1", "Secret", srv.Namespace, "jwt", map[string]any{"data": map[string]any{"key": nil, "other": "eA=="}}))
+				must(s, srv.patchSpec(s.ctx, changed()))
+			},
+			release: func(s *scenario, srv *server) {
+				must(s, srv.setSecret(s.ctx, "jwt", map[string]string{"key": newKey()}))
+			},
+			reason: "SecretsMissing", arrives: "port: 9443",
 		},
 		{
 			what: "an unfit value",
@@ -54,7 +71,7 @@ func held(s *scenario) {
 			release: func(s *scenario, srv *server) {
 				must(s, srv.setSecret(s.ctx, "jwt", map[string]string{"key": newKey()}))
 			},
-			reason: "SecretsMissing",
+			reason: "SecretsMissing", arrives: "port: 9443",
 		},
 		{
 			what: "the policy Manual",
@@ -62,37 +79,149 @@ func held(s *scenario) {
 				c := changed()
 				c["rollout"] = map[string]any{"policy": "Manual"}
 				must(s, srv.patchSpec(s.ctx, c))
+				// Not before: a reconcile may know of the key and not of the policy.
+				must(s, srv.awaitReason(s.ctx, "RestartPending", "ManualPolicy"))
+				must(s, srv.setSecret(s.ctx, "jwt", map[string]string{"key": newKey()}))
 			},
 			release: func(s *scenario, srv *server) {
 				must(s, srv.patchSpec(s.ctx, map[string]any{"rollout": map[string]any{"restartToken": "now"}}))
 			},
-			reason: "ManualPolicy",
+			reason: "ManualPolicy", waiting: "configuration or Secrets, image", arrives: "port: 9443",
+		},
+		{
+			what: "the policy Manual, against the Input",
+			spec: map[string]any{
+				"crossplane": map[string]any{"compositionRef": map[string]any{"name": "held-by-the-input"}},
+				"rollout":    map[string]any{"policy": "Manual"},
+			},
+			hold: func(s *scenario, _ *server) {
+				must(s, s.composition("held-by-the-input", map[string]any{
+					"image": "example.org/dittofs:fleet", "resources": map[string]any{"limits": map[string]any{"memory": "3Gi"}},
+				}))
+			},
+			release: func(s *scenario, srv *server) {
+				must(s, srv.patchSpec(s.ctx, map[string]any{"rollout": map[string]any{"restartToken": "now"}}))
+			},
+			reason: "ManualPolicy", waiting: "image", arrives: "example.org/dittofs:fleet",
 		},
 	}
 	s.each(len(holds), func(s *scenario, i int) string {
 		h := holds[i]
-		srv := s.running(fmt.Sprintf("held-%d", i), basicSpec(), basicSecrets())
-		s.expect("held by "+h.what+", all kinds of changes, and the pod deleted", asBefore, func() string {
-			before := s.pod(srv)
-			h.hold(s, srv)
-			must(s, srv.awaitReason(s.ctx, "RestartPending", h.reason))
-			s.replacePod(srv)
-			got := s.restartsOf(srv)
-			if after := s.pod(srv); after != before {
-				return "the pod was " + before + ", and is " + after
-			}
-			return "the pod is what it was, " + got
+		spec := basicSpec()
+		maps.Copy(spec, h.spec)
+		srv := s.running(fmt.Sprintf("held-%d", i), spec, basicSecrets())
+		s.expect("held by "+h.what+", all kinds of changes, and the pod deleted", cameBack, func() string {
+			return s.held(srv, func() { h.hold(s, srv) }, h.reason, h.waiting)
 		})
 		s.expect("then no longer held by "+h.what, "1 revision, 1 pod, 1 ConfigMap", func() string {
 			h.release(s, srv)
 			must(s, srv.awaitReason(s.ctx, "RestartPending", "UpToDate"))
 			got := s.restartsOf(srv)
-			if !strings.Contains(s.pod(srv), "port: 9443") {
+			if !strings.Contains(s.pod(srv), h.arrives) {
 				return "the change did not come"
 			}
 			return got + ", " + plural(len(s.configMaps(srv)), "ConfigMap")
 		})
 		return ""
+	})
+}
+
+// What is seen of a server that was held while its pod was deleted.
+const cameBack = "the pod is what it was, 0 revisions, 1 pod"
+
+// held does what is to be held back, deletes the pod once that has had its effect,
+// and says what became of it.
+func (s *scenario) held(srv *server, do func(), reason, waiting string) string {
+	s.Helper()
+	before := s.pod(srv)
+	do()
+	must(s, srv.awaitXR(s.ctx, "wait", func(xr *unstructured.Unstructured) error {
+		if c := condition(xr, "RestartPending"); c["reason"] != reason || !strings.Contains(fmt.Sprint(c["message"]), waiting) {
+			return fmt.Errorf("condition RestartPending is %v", c)
+		}
+		return nil
+	}))
+	// As settle does, but for the condition Ready: what a server is held for may be
+	// what is not ready.
+	seen := func() {
+		for range 2 {
+			must(s, srv.reconcile(s.ctx))
+		}
+		must(s, srv.awaitRollout(s.ctx))
+	}
+	seen()
+	s.replacePod(srv)
+	seen()
+	got := s.restartsSince(srv)
+	if after := s.pod(srv); after != before {
+		return "the pod was " + before + ", and is " + after
+	}
+	return "the pod is what it was, " + got
+}
+
+// composition creates or changes a Composition of its own, with the Input of the
+// example but for some fields.
+func (s *scenario) composition(name string, input map[string]any) error {
+	s.Helper()
+	for _, o := range s.read("example/composition.yaml") {
+		pipeline, _, err := unstructured.NestedSlice(o.Object, "spec", "pipeline")
+		must(s, err)
+		maps.Copy(pipeline[0].(map[string]any)["input"].(map[string]any), input)
+		must(s, unstructured.SetNestedSlice(o.Object, pipeline, "spec", "pipeline"))
+		o.SetName(name)
+		if err := s.cluster.apply(s.ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waiting is a server for which more and more waits.
+func waiting(s *scenario) {
+	spec := basicSpec()
+	spec["rollout"] = map[string]any{"policy": "Manual"}
+	srv := s.running("waiting", spec, basicSecrets())
+	pendingHash := func() string {
+		xr, err := srv.xr(s.ctx)
+		must(s, err)
+		h, _, err := unstructured.NestedString(xr.Object, "status", "pendingHash")
+		must(s, err)
+		return h
+	}
+	s.expect("three changes that wait, and the pod deleted", cameBack+", 2 ConfigMaps", func() string {
+		got := s.held(srv, func() {
+			for _, n := range []int{9001, 9002, 9003} {
+				before := pendingHash()
+				must(s, srv.patchSpec(s.ctx, map[string]any{"controlPlane": map[string]any{"port": n}}))
+				must(s, await(s.ctx, awaitTimeout, "another pending hash", func(context.Context) error {
+					if h := pendingHash(); h == before {
+						return fmt.Errorf("it is %q", h)
+					}
+					return nil
+				}))
+			}
+		}, "ManualPolicy", "configuration or Secrets")
+		return got + ", " + plural(len(s.configMaps(srv)), "ConfigMap")
+	})
+	s.expect("the pending hash as token", oneRestart+", "+startedWell+", the last one runs, 1 ConfigMap", func() string {
+		must(s, srv.patchSpec(s.ctx, map[string]any{"rollout": map[string]any{"restartToken": pendingHash()}}))
+		must(s, srv.awaitReason(s.ctx, "RestartPending", "UpToDate"))
+		got := s.restartsOf(srv)
+		must(s, srv.reconcile(s.ctx))
+		if !strings.Contains(s.pod(srv), "port: 9003") {
+			return s.pod(srv)
+		}
+		return got + ", " + s.startsOf(srv.Namespace) + ", the last one runs, " + plural(len(s.configMaps(srv)), "ConfigMap")
+	})
+	s.expect("the token taken away", noRestart+", nothing waits", func() string {
+		must(s, srv.patchSpec(s.ctx, map[string]any{"rollout": map[string]any{"restartToken": nil}}))
+		got := s.restartsOf(srv)
+		xr, err := srv.xr(s.ctx)
+		must(s, err)
+		if c := condition(xr, "RestartPending"); c["reason"] != "UpToDate" {
+			return fmt.Sprint(c)
+		}
+		return got + ", nothing waits"
 	})
 }
 
@@ -107,6 +236,23 @@ func orphaned(s *scenario) {
 		s.gone(dittoServers.GroupVersion().String(), "DittoServer", srv.Namespace, srv.Name)
 		must(s, srv.create(s.ctx, spec))
 		must(s, srv.awaitReady(s.ctx))
+		return s.restartsOf(srv)
+	})
+	s.expect("orphaning delete of the StatefulSet", noRestart, func() string {
+		sets := s.cluster.AppsV1().StatefulSets(srv.Namespace)
+		old, err := sets.Get(s.ctx, srv.Name, metav1.GetOptions{})
+		must(s, err)
+		must(s, sets.Delete(s.ctx, srv.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationOrphan)}))
+		must(s, await(s.ctx, awaitTimeout, "another StatefulSet", func(ctx context.Context) error {
+			ss, err := sets.Get(ctx, srv.Name, metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			if ss.UID == old.UID {
+				return errors.New("it is the old one")
+			}
+			return nil
+		}))
 		return s.restartsOf(srv)
 	})
 	s.expect("scaled to 0 with a change, and back", "1 revision, 1 pod, with the change", func() string {
@@ -129,13 +275,7 @@ func quota(s *scenario) {
 	srv := s.running("quota", basicSpec(), basicSecrets())
 	s.expect("the ConfigMap deleted under a running server", noRestart+", 1 ConfigMap", func() string {
 		before := s.config(srv)
-		must(s, s.cluster.CoreV1().ConfigMaps(srv.Namespace).DeleteCollection(s.ctx, metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: serverLabel + "=" + srv.Name}))
-		must(s, await(s.ctx, awaitTimeout, "the ConfigMap to be back", func(context.Context) error {
-			if n := len(s.configMaps(srv)); n != 1 {
-				return fmt.Errorf("there are %d", n)
-			}
-			return nil
-		}))
+		s.deleteConfigMaps(srv)
 		got := s.restartsOf(srv)
 		if s.config(srv) != before {
 			return "the configuration is another one"
@@ -167,12 +307,61 @@ func quota(s *scenario) {
 		}
 		return "Synced=False, the server's ConfigMap is there, " + s.restartsSince(srv)
 	})
+	s.expect("the pod deleted meanwhile", cameBack, func() string {
+		before := s.pod(srv)
+		s.replacePod(srv)
+		must(s, srv.awaitRollout(s.ctx))
+		got := s.restartsSince(srv)
+		if after := s.pod(srv); after != before {
+			return "the pod was " + before + ", and is " + after
+		}
+		return "the pod is what it was, " + got
+	})
 	s.expect("the quota raised", oneRestart+", 1 ConfigMap", func() string {
 		must(s, s.cluster.CoreV1().ResourceQuotas(srv.Namespace).Delete(s.ctx, q.Name, metav1.DeleteOptions{}))
 		must(s, srv.awaitCondition(s.ctx, "Synced", "True"))
 		got := s.restartsOf(srv)
 		return got + ", " + plural(len(s.configMaps(srv)), "ConfigMap")
 	})
+
+	s.expect("the ConfigMap deleted under a held server, and the pod too", cameBack, func() string {
+		return s.held(srv, func() {
+			must(s, srv.deleteJWT(s.ctx))
+			must(s, srv.patchSpec(s.ctx, changed()))
+			must(s, srv.awaitReason(s.ctx, "RestartPending", "SecretsMissing"))
+			s.deleteConfigMaps(srv)
+		}, "SecretsMissing", "")
+	})
+}
+
+// deleteConfigMaps deletes the ConfigMaps of a server, and waits until the one that it
+// reads is back.
+func (s *scenario) deleteConfigMaps(srv *server) {
+	s.Helper()
+	cms := s.cluster.CoreV1().ConfigMaps(srv.Namespace)
+	l, err := cms.List(s.ctx, metav1.ListOptions{LabelSelector: serverLabel + "=" + srv.Name})
+	must(s, err)
+	sts, err := s.cluster.AppsV1().StatefulSets(srv.Namespace).Get(s.ctx, srv.Name, metav1.GetOptions{})
+	must(s, err)
+	name := configMapOf(&sts.Spec.Template.Spec)
+	var old types.UID
+	for _, cm := range l.Items {
+		s.starts.excuse(cm.UID)
+		if cm.Name == name {
+			old = cm.UID
+		}
+		must(s, cms.Delete(s.ctx, cm.Name, metav1.DeleteOptions{}))
+	}
+	must(s, await(s.ctx, awaitTimeout, "the ConfigMap to be back", func(ctx context.Context) error {
+		cm, err := cms.Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if cm.UID == old {
+			return errors.New("it is the old one")
+		}
+		return nil
+	}))
 }
 
 // hurry changes the configuration three times without waiting, and takes a change
@@ -180,31 +369,46 @@ func quota(s *scenario) {
 func hurry(s *scenario) {
 	srv := s.running("hurry", basicSpec(), basicSecrets())
 	port := func(n int) { must(s, srv.patchSpec(s.ctx, map[string]any{"controlPlane": map[string]any{"port": n}})) }
-	s.expect("three changes in a hurry", "the last one runs, 1 ConfigMap", func() string {
+	s.expect("three changes in a hurry", "at most 3 restarts, "+startedWell+", the last one runs, 1 ConfigMap", func() string {
 		for _, n := range []int{9001, 9002, 9003} {
 			port(n)
 		}
-		s.restartsOf(srv)
+		got := s.restartedAtMost(srv, 3)
 		must(s, srv.reconcile(s.ctx))
 		if !strings.Contains(s.pod(srv), "port: 9003") {
 			return s.pod(srv)
 		}
-		return "the last one runs, " + plural(len(s.configMaps(srv)), "ConfigMap")
+		return got + ", " + s.startsOf(srv.Namespace) + ", the last one runs, " + plural(len(s.configMaps(srv)), "ConfigMap")
 	})
-	s.expect("a change that is taken back at once", "what ran before runs, 1 ConfigMap", func() string {
+	s.expect("a change that is taken back at once", "at most 2 restarts, "+startedWell+", what ran before runs, 1 ConfigMap", func() string {
 		before := s.pod(srv)
 		port(9004)
 		port(9003)
-		s.restartsOf(srv)
+		got := s.restartedAtMost(srv, 2)
 		must(s, srv.reconcile(s.ctx))
 		if s.pod(srv) != before {
 			return s.pod(srv)
 		}
-		return "what ran before runs, " + plural(len(s.configMaps(srv)), "ConfigMap")
+		return got + ", " + s.startsOf(srv.Namespace) + ", what ran before runs, " + plural(len(s.configMaps(srv)), "ConfigMap")
+	})
+	s.expect("a change that is taken back half way", "at most 2 restarts, "+startedWell+", what ran before runs, 1 ConfigMap", func() string {
+		before := s.pod(srv)
+		w, err := s.cluster.CoreV1().ConfigMaps(srv.Namespace).Watch(s.ctx, metav1.ListOptions{})
+		must(s, err)
+		defer w.Stop()
+		port(9005)
+		must(s, awaitEvent(s.ctx, w, "the new ConfigMap", func(cm *corev1.ConfigMap) bool { return strings.Contains(cm.Data["config.yaml"], "port: 9005") }))
+		port(9003)
+		got := s.restartedAtMost(srv, 2)
+		must(s, srv.reconcile(s.ctx))
+		if s.pod(srv) != before {
+			return s.pod(srv)
+		}
+		return got + ", " + s.startsOf(srv.Namespace) + ", what ran before runs, " + plural(len(s.configMaps(srv)), "ConfigMap")
 	})
 }
 
-// pod is what a server's pod is made of, with the bytes of the configuration that it
+// pod is all that a server's pod is made of, with the bytes of the configuration that it
 // reads.
 func (s *scenario) pod(srv *server) string {
 	s.Helper()
@@ -212,8 +416,9 @@ func (s *scenario) pod(srv *server) string {
 	must(s, err)
 	cm, err := s.cluster.CoreV1().ConfigMaps(srv.Namespace).Get(s.ctx, configMapOf(&p.Spec), metav1.GetOptions{})
 	must(s, err)
-	volumes := slices.DeleteFunc(p.Spec.Volumes, func(v corev1.Volume) bool { return v.PersistentVolumeClaim != nil })
-	b, err := json.Marshal([]any{p.Annotations, p.Spec.Containers, volumes, p.Spec.SecurityContext, p.Spec.TerminationGracePeriodSeconds})
+	// The controller puts the claims in any order.
+	slices.SortFunc(p.Spec.Volumes, func(a, b corev1.Volume) int { return strings.Compare(a.Name, b.Name) })
+	b, err := json.Marshal([]any{p.Labels, p.Annotations, p.Spec})
 	must(s, err)
 	return string(b) + cm.Data["config.yaml"]
 }

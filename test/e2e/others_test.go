@@ -144,7 +144,7 @@ func additions(s *scenario) {
 	must(s, srv.awaitReady(s.ctx))
 	s.restartsOf(srv)
 
-	const all = "variable, volume, restart"
+	const all = "variable, volume, sidecar, restart"
 	added := func() string {
 		p, err := s.cluster.CoreV1().Pods(srv.Namespace).Get(s.ctx, srv.Name+"-0", metav1.GetOptions{})
 		must(s, err)
@@ -155,20 +155,37 @@ func additions(s *scenario) {
 		if slices.ContainsFunc(p.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == "injected" }) {
 			seen = append(seen, "volume")
 		}
+		if slices.ContainsFunc(p.Spec.Containers, func(c corev1.Container) bool { return c.Name == "sidecar" }) {
+			seen = append(seen, "sidecar")
+		}
 		if p.Annotations["kubectl.kubernetes.io/restartedAt"] != "" {
 			seen = append(seen, "restart")
 		}
 		return strings.Join(seen, ", ")
 	}
-	s.expect("a user's rollout restart beside a webhook's additions", oneRestart+": "+all, func() string {
+	s.expect("another manager's sidecar beside a webhook's additions", oneRestart+": variable, volume, sidecar", func() string {
+		_, err := s.cluster.AppsV1().StatefulSets(srv.Namespace).Patch(s.ctx, srv.Name, types.ApplyPatchType, fmt.Appendf(nil, `
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: %s}
+spec:
+  template:
+    spec:
+      containers:
+        - name: sidecar
+          image: example.org/sidecar
+          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+`, srv.Name), metav1.PatchOptions{FieldManager: "injector"})
+		must(s, err)
+		return s.restartsOf(srv) + ": " + added()
+	})
+	s.expect("and a user's rollout restart", oneRestart+": "+all, func() string {
 		s.shell(root, s.kubeconfigOf(srv), "kubectl rollout restart statefulset "+srv.Name)
 		return s.restartsOf(srv) + ": " + added()
 	})
 	sec := srv.jwt(s)
-	s.expect("a Secret goes away under it", noRestart+": "+all, func() string {
-		must(s, srv.deleteJWT(s.ctx))
-		must(s, srv.awaitCondition(s.ctx, "SecretsResolved", "False"))
-		return s.restartsOf(srv) + ": " + added()
+	s.expect("a Secret goes away under it, and the pod is deleted", cameBack+": "+all, func() string {
+		return s.held(srv, func() { must(s, srv.deleteJWT(s.ctx)) }, "SecretsMissing", "") + ": " + added()
 	})
 	s.expect("and comes back with the same bytes", noRestart+": "+all, func() string {
 		must(s, srv.createSecret(s.ctx, "jwt", sec))

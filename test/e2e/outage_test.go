@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
+	"syscall"
 	"time"
 )
 
@@ -58,5 +60,37 @@ func replica(s *scenario) {
 			must(s, srv.settle(s.ctx))
 		}
 		return s.restartsSince(srv)
+	})
+}
+
+// behind is a StatefulSet controller that has not yet begun with a change when the next
+// one comes: the pod that runs keeps its ConfigMap.
+func behind(s *scenario) {
+	srv := s.running("behind", basicSpec(), basicSecrets())
+	controllers := s.plane.running["kube-controller-manager"].cmd.Process
+	resume := func() { must(s, controllers.Signal(syscall.SIGCONT)) }
+	s.Cleanup(resume)
+
+	s.expect("three changes while the StatefulSet controller is away", noRestart+", 4 ConfigMaps, "+startedWell, func() string {
+		must(s, controllers.Signal(syscall.SIGSTOP))
+		for _, port := range []int32{9001, 9002, 9003} {
+			must(s, srv.patchSpec(s.ctx, map[string]any{"controlPlane": map[string]any{"port": port}}))
+			must(s, await(s.ctx, awaitTimeout, "the template to move on", func(context.Context) error {
+				if got := containerPort(&s.templateOf(srv).Spec); got != port {
+					return fmt.Errorf("its port is %d", got)
+				}
+				return nil
+			}))
+		}
+		for range 2 {
+			must(s, srv.reconcile(s.ctx))
+		}
+		return s.restartsSince(srv) + ", " + plural(len(s.configMaps(srv)), "ConfigMap") + ", " + s.startsOf(srv.Namespace)
+	})
+	s.expect("and is back", "at most 3 restarts, 1 ConfigMap, "+startedWell, func() string {
+		resume()
+		got := s.restartedAtMost(srv, 3) // It goes through what it has missed.
+		must(s, srv.reconcile(s.ctx))
+		return got + ", " + plural(len(s.configMaps(srv)), "ConfigMap") + ", " + s.startsOf(srv.Namespace)
 	})
 }

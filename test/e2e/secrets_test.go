@@ -87,6 +87,14 @@ func missingAtFirst(s *scenario) {
 				return srv.setSecret(s.ctx, "jwt", map[string]string{"key": newKey()})
 			},
 		},
+		{
+			what:   "an unfit key",
+			there:  secrets{"admin": basicSecrets()["admin"], "jwt": {"key": "too short"}},
+			naming: []string{"jwt", "key"},
+			then: func(srv *server) error {
+				return srv.setSecret(s.ctx, "jwt", map[string]string{"key": newKey()})
+			},
+		},
 	} {
 		srv := s.server("missing-at-first-" + strings.ReplaceAll(strings.ToLower(c.what), " ", "-"))
 		must(s, srv.createSecrets(s.ctx, c.there))

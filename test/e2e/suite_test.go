@@ -30,6 +30,7 @@ type suite struct {
 	mirror     *mirror
 	crossplane *crossplane
 	restarts   *restarts
+	starts     *starts
 
 	kubeconfig string // Of a user who may do everything.
 
@@ -79,6 +80,8 @@ func newSuite(t *testing.T) *suite {
 	t.Cleanup(cancel)
 	must(t, startNode(watches, s.cluster))
 	s.restarts, err = countRestarts(watches, s.cluster)
+	must(t, err)
+	s.starts, err = countStarts(watches, s.cluster)
 	must(t, err)
 
 	s.mirror = startMirror()
@@ -215,6 +218,11 @@ func (s *scenario) restartsOf(srv *server) string {
 // restartsSince is restartsOf a server that is settled.
 func (s *scenario) restartsSince(srv *server) string {
 	s.Helper()
+	return s.countSince(srv).String()
+}
+
+func (s *scenario) countSince(srv *server) count {
+	s.Helper()
 	c, err := s.restarts.of(s.ctx, srv.NamespacedName)
 	must(s, err)
 	since := c.minus(srv.last)
@@ -222,7 +230,26 @@ func (s *scenario) restartsSince(srv *server) string {
 	if since.pods != since.revisions {
 		s.Log(s.restarts.seen(srv.NamespacedName))
 	}
-	return since.String()
+	return since
+}
+
+// restartedAtMost is restartsOf a server that was changed so often that it may not
+// have run with each change.
+func (s *scenario) restartedAtMost(srv *server, n int) string {
+	s.Helper()
+	must(s, srv.settle(s.ctx))
+	if c := s.countSince(srv); c.revisions > n || c.pods > n {
+		return c.String()
+	}
+	return "at most " + plural(n, "restart")
+}
+
+// startsOf says whether each pod of a server, or of all, was started as it should be.
+func (s *scenario) startsOf(ns string) string {
+	s.Helper()
+	seen, err := s.starts.of(s.ctx, ns)
+	must(s, err)
+	return seen
 }
 
 // What is seen of a server that was restarted as often.
