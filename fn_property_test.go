@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,7 +125,11 @@ func randomChange(c *cluster, r *rand.Rand) {
 // randomLookUps has Crossplane look up the required Secrets with all kinds of
 // results.
 func randomLookUps(c *cluster, req *fnv1.RunFunctionRequest, r *rand.Rand) {
-	for name, found := range req.GetRequiredResources() {
+	for _, name := range slices.Sorted(maps.Keys(req.GetRequiredResources())) {
+		found := req.GetRequiredResources()[name]
+		if !strings.HasPrefix(name, "secret/") {
+			continue
+		}
 		switch r.IntN(24) {
 		case 0: // Not asked yet.
 			delete(req.GetRequiredResources(), name)

@@ -28,6 +28,12 @@ func (s *DatabaseSpec) validate(p *field.Path, spec *DittoServerSpec) field.Erro
 		errs = append(errs, field.Invalid(p.Child("sqlite", "path"), s.SQLite.Path,
 			"must be a file under "+strings.Join(dirs, ", ")+": anywhere else it is lost with the pod"))
 	}
+	if s.Type == DatabaseSQLite && strings.Contains(s.SQLite.Path, "?") {
+		errs = append(errs, field.Invalid(p.Child("sqlite", "path"), s.SQLite.Path, "must not have a question mark in it: the server ends the name there"))
+	}
+	if s.Type == DatabaseSQLite && s.SQLite.Path == spec.Logging.Output {
+		errs = append(errs, field.Invalid(p.Child("sqlite", "path"), s.SQLite.Path, "must not be the file of spec.logging.output"))
+	}
 	if r := s.SSLRootCertSecretRef; r != nil {
 		errs = append(errs, r.validate(p.Child("sslRootCertSecretRef"))...)
 		if s.Type == DatabaseSQLite {

@@ -56,7 +56,7 @@ func (s *LDAPSpec) validate(p *field.Path) field.ErrorList {
 	}
 
 	for name, value := range map[string]string{"baseDN": s.BaseDN, "bindDN": s.BindDN} {
-		if value == "" {
+		if strings.TrimSpace(value) == "" {
 			errs = append(errs, field.Required(p.Child(name), "the server does not start without it"))
 		}
 	}

@@ -294,10 +294,10 @@ func (s *DittoServerSpec) securityOf() security {
 	}
 	has := func(cs []corev1.Capability, names ...corev1.Capability) bool {
 		return slices.ContainsFunc(cs, func(c corev1.Capability) bool {
-			return slices.Contains(names, corev1.Capability(strings.TrimPrefix(strings.ToUpper(string(c)), "CAP_")))
+			return slices.Contains(names, corev1.Capability(strings.ToUpper(string(c)))) // Container runtimes put CAP_ before it.
 		})
 	}
-	e.escalates = e.privileged || has(capabilities.Add, "SYS_ADMIN")
+	e.escalates = e.privileged || has(capabilities.Add, "SYS_ADMIN", "CAP_SYS_ADMIN")
 	// A process that is not root has no capability of those that its container has.
 	e.bind = e.user == 0 && (e.privileged || has(capabilities.Add, "NET_BIND_SERVICE", "ALL") || !has(drops, "NET_BIND_SERVICE", "ALL"))
 	return e

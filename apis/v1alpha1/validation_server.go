@@ -87,8 +87,8 @@ func (s *DittoServerSpec) validatePorts(spec *field.Path) field.ErrorList {
 
 func (s *MetricsSpec) validate(p *field.Path) field.ErrorList {
 	errs := field.ErrorList{}
-	if !strings.HasPrefix(s.Path, "/") || strings.ContainsAny(s.Path, " \t\n") {
-		errs = append(errs, field.Invalid(p.Child("path"), s.Path, "must start with /, and have no blanks in it"))
+	if !strings.HasPrefix(s.Path, "/") || strings.ContainsAny(s.Path, " \t\n{}") {
+		errs = append(errs, field.Invalid(p.Child("path"), s.Path, "must start with /, and have neither blanks nor braces in it"))
 	}
 	if s.BearerTokenSecret != nil {
 		errs = append(errs, s.BearerTokenSecret.validate(p.Child("bearerTokenSecret"))...)

@@ -2,6 +2,8 @@ package dittofs
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -28,6 +30,10 @@ const (
 // maxEnv is the longest variable that Linux gives a process, in bytes: its name, an
 // equals sign, its value and a zero.
 const maxEnv = 128 << 10
+
+// maxKrb5Lines is far more than a krb5.conf has. Its parser takes seconds for a file
+// as long as a Secret can be.
+const maxKrb5Lines = 1000
 
 //nolint:gochecknoglobals // A constant.
 var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
@@ -80,6 +86,10 @@ func Check(input string, value []byte) string {
 	case TLSKeyFile:
 		return checkPrivateKey(value)
 	case Krb5ConfFile:
+		// The parser takes its time for each line, and this function is not the one to wait.
+		if bytes.Count(value, []byte("\n")) > maxKrb5Lines {
+			return fmt.Sprintf("a krb5.conf of more than %d lines is a mistake", maxKrb5Lines)
+		}
 		return parsed("krb5.conf", func() error { _, err := config.NewFromString(string(value)); return err })
 	case KeytabFile:
 		return parsed("keytab", func() error { return keytab.New().Unmarshal(value) })
@@ -154,7 +164,10 @@ func CheckTogether(values map[string][]byte) (input, problem string) {
 	if len(chain) == 0 || checkPrivateKey(key) != "" {
 		return "", ""
 	}
-	if _, err := tls.X509KeyPair(crt, key); err == nil {
+	if pair, err := tls.X509KeyPair(crt, key); err == nil {
+		if k, ok := pair.PrivateKey.(*ecdsa.PrivateKey); ok && k.Curve == elliptic.P224() {
+			return TLSKeyFile, "no client takes a key on the curve P-224, nor does the kubelet's probe. Use P-256"
+		}
 		return "", ""
 	}
 	for _, c := range chain[1:] {

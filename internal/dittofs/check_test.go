@@ -46,6 +46,7 @@ func TestCheck(t *testing.T) {
 		"KeytabText":           {reason: "Base64 that was never decoded is no keytab.", input: KeytabFile, value: "BQIA", bad: true},
 		"KeytabCut":            {reason: "One byte is no keytab.", input: KeytabFile, value: "\x05", bad: true},
 		"Krb5Conf":             {reason: "A krb5.conf is one.", input: Krb5ConfFile, value: "[libdefaults]\n default_realm = EXAMPLE.COM\n"},
+		"Krb5ConfEndless":      {reason: "The parser would take longer than Crossplane waits.", input: Krb5ConfFile, value: strings.Repeat("\n", 1<<20), bad: true},
 		"Krb5ConfFallback":     {reason: "The server's parser knows true and false, and no fallback.", input: Krb5ConfFile, value: "[libdefaults]\n dns_canonicalize_hostname = fallback\n", bad: true},
 		"Host":                 {reason: "A name is a host.", input: EnvPostgresHost, value: "db.example.com"},
 		"HostIPv4":             {reason: "An address is a host.", input: EnvPostgresHost, value: "10.0.0.1"},

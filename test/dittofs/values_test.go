@@ -55,8 +55,9 @@ func TestValues(t *testing.T) {
 			if r.IntN(3) == 0 && change != "Half" && change != "Text" {
 				continue
 			}
-			if other := input == contract.EnvPostgresPort && (change == "Half" || change == "Reversed"); other {
-				continue // That is a port, of nobody.
+			// Half a port is a port, of nobody. And a database for each would take long.
+			if strings.HasPrefix(row, "postgres") && change != "Newline" && change != "Text" {
+				continue
 			}
 			total++
 			t.Run(strings.Trim(strings.ReplaceAll(input, "/", "-"), "-")+"/"+change, func(t *testing.T) {

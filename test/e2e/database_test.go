@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -67,7 +69,12 @@ func database(s *scenario) {
 		state("initializing")
 		must(s, srv.awaitReason(s.ctx, "DatabaseReady", "NotReady"))
 		must(s, srv.patchSpec(s.ctx, map[string]any{"logging": map[string]any{"level": "DEBUG"}}))
-		must(s, srv.awaitReason(s.ctx, "RestartPending", "Restarting"))
+		must(s, await(s.ctx, awaitTimeout, "the template to name the change", func(context.Context) error {
+			if !strings.Contains(s.config(srv), "DEBUG") {
+				return errors.New("it does not")
+			}
+			return nil
+		}))
 		must(s, srv.awaitReason(s.ctx, "RestartPending", "UpToDate"))
 		got := s.restartsSince(srv)
 		state("ready")

@@ -23,12 +23,12 @@ func managers(s *scenario) {
 		must(s, srv.awaitRollout(s.ctx))
 		must(s, srv.patchSpec(s.ctx, map[string]any{"controlPlane": map[string]any{"port": 9444}}))
 		must(s, srv.awaitReason(s.ctx, "RestartPending", "UpToDate"))
-		got := s.restartsOf(srv)
+		got, port := s.restartsOf(srv), "not there"
 		for _, p := range s.templateOf(srv).Spec.Containers[0].Ports {
 			if p.ContainerPort == 9444 && p.Protocol == corev1.ProtocolTCP {
-				got += ", the port is " + p.Name
+				port = p.Name
 			}
 		}
-		return got
+		return got + ", the port is " + port
 	})
 }

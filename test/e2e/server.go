@@ -252,7 +252,9 @@ func (s *scenario) configMaps(srv *server) []string {
 	must(s, err)
 	names := []string{}
 	for _, cm := range l.Items {
-		names = append(names, cm.Name)
+		if cm.DeletionTimestamp == nil { // Crossplane deletes in the foreground, which takes a moment.
+			names = append(names, cm.Name)
+		}
 	}
 	return names
 }

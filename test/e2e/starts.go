@@ -74,7 +74,7 @@ func countStarts(ctx context.Context, c *cluster) (*starts, error) {
 }
 
 // ConfigMaps that are named by their content.
-var contentName = regexp.MustCompile(`-config-[0-9a-f]{10}$`) //nolint:gochecknoglobals // A constant.
+var contentName = regexp.MustCompile(`-config-[0-9a-f]{10}$`)
 
 func (st *starts) sawPod(p *corev1.Pod) {
 	if _, ok := statefulSetOf(p); !ok || !contentName.MatchString(configMapOf(&p.Spec)) {
