@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -283,7 +284,9 @@ func (s *DittoServerSpec) securityOf() security {
 	e.privileged = ptr.Deref(c.Privileged, false)
 	for _, sysctl := range pod.Sysctls {
 		if sysctl.Name == "net.ipv4.ip_unprivileged_port_start" {
-			_, _ = fmt.Sscanf(sysctl.Value, "%d", &e.unbound)
+			if n, err := strconv.ParseInt(sysctl.Value, 10, 32); err == nil {
+				e.unbound = int32(n)
+			}
 		}
 	}
 
@@ -299,7 +302,7 @@ func (s *DittoServerSpec) securityOf() security {
 	}
 	e.escalates = e.privileged || has(capabilities.Add, "SYS_ADMIN", "CAP_SYS_ADMIN")
 	// A process that is not root has no capability of those that its container has.
-	e.bind = e.user == 0 && (e.privileged || has(capabilities.Add, "NET_BIND_SERVICE", "ALL") || !has(drops, "NET_BIND_SERVICE", "ALL"))
+	e.bind = e.user == 0 && (e.privileged || !has(drops, "NET_BIND_SERVICE") && (has(capabilities.Add, "NET_BIND_SERVICE") || !has(drops, "ALL")))
 	return e
 }
 

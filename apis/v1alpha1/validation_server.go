@@ -56,6 +56,12 @@ func (s *LoggingSpec) validate(p *field.Path, dirs []string) field.ErrorList {
 func (s *DittoServerSpec) validatePorts(spec *field.Path) field.ErrorList {
 	errs := field.ErrorList{}
 	taken := map[int32]string{*s.ControlPlane.Port: "controlPlane.port"}
+	// A new server opens these, whatever the Services lead to.
+	for typ, port := range map[string]int32{AdapterNFS: 12049, AdapterSMB: 1445} {
+		if *s.ControlPlane.Port == port {
+			errs = append(errs, field.Invalid(spec.Child("controlPlane", "port"), port, "is where a new server's adapter for "+typ+" listens. Choose another port"))
+		}
+	}
 	take := func(p *field.Path, port int32, name string) {
 		errs = append(errs, validateRange(p, port, 1, 65535, "it is a TCP port")...)
 		if other, ok := taken[port]; ok {
