@@ -7,7 +7,6 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
@@ -81,7 +80,7 @@ func (p *plan) render() (err error) {
 		return err
 	}
 	named := maps.Clone(p.want.Companions)
-	maps.Copy(named, map[string]runtime.Object{manifests.ConfigMapResource(p.want.Config): p.want.ConfigMap})
+	named[manifests.ConfigMapResource(p.want.Config)] = p.want.ConfigMap
 	p.names, err = p.around.Names(named, p.have)
 	return err
 }

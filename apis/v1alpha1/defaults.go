@@ -62,7 +62,7 @@ func (s *DittoServer) Default(d Defaults) {
 	}
 	for i := range spec.Adapters {
 		a := &spec.Adapters[i]
-		a.Port = cmp.Or(a.Port, map[string]int32{AdapterNFS: 12049, AdapterSMB: 1445}[a.Type])
+		a.Port = cmp.Or(a.Port, adapterPorts()[a.Type])
 	}
 
 	as := ensure(&spec.AdapterServices)
@@ -91,6 +91,9 @@ func (s *DittoServer) Default(d Defaults) {
 	ro := ensure(&spec.Rollout)
 	ro.Policy = or(ro.Policy, or(d.RolloutPolicy, RolloutAutomatic))
 }
+
+// adapterPorts are those that a new server's adapters listen on.
+func adapterPorts() map[string]int32 { return map[string]int32{AdapterNFS: 12049, AdapterSMB: 1445} }
 
 // IsEnabled says whether there is to be a PerconaPGCluster.
 func (s *PerconaSpec) IsEnabled() bool { return s != nil && s.Enabled }

@@ -57,7 +57,7 @@ func (s *DittoServerSpec) validatePorts(spec *field.Path) field.ErrorList {
 	errs := field.ErrorList{}
 	taken := map[int32]string{*s.ControlPlane.Port: "controlPlane.port"}
 	// A new server opens these, whatever the Services lead to.
-	for typ, port := range map[string]int32{AdapterNFS: 12049, AdapterSMB: 1445} {
+	for typ, port := range adapterPorts() {
 		if *s.ControlPlane.Port == port {
 			errs = append(errs, field.Invalid(spec.Child("controlPlane", "port"), port, "is where a new server's adapter for "+typ+" listens. Choose another port"))
 		}

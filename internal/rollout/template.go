@@ -8,6 +8,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 )
 
 // composedManager is how the names of the field managers start that Crossplane
@@ -222,8 +224,8 @@ func WithoutToken(template *structpb.Value) *structpb.Value {
 
 // What the names of pod templates are about.
 const (
-	annotationConfigHash   = "dittofs.io/config-hash"
-	annotationRestartToken = "dittofs.io/restart-token"
+	annotationConfigHash   = v1alpha1.AnnotationConfigHash
+	annotationRestartToken = v1alpha1.AnnotationRestartToken
 	configVolume           = "config"
 
 	configuration = "configuration or Secrets"
