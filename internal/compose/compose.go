@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/structpb"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/structured-merge-diff/v6/value"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 )
@@ -16,101 +17,89 @@ import (
 // come along unless the type has them behind a pointer, where they are meant:
 // replicas 0 does.
 func Resource(o runtime.Object) (*structpb.Struct, error) {
-	u, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
+	v, err := value.NewValueReflect(o)
 	if err != nil {
 		return nil, errors.Wrapf(err, "cannot convert %T", o)
 	}
-
-	prune(u)
-
-	s, ok := value(u)
-	if !ok {
-		return nil, errors.Errorf("cannot convert %T", o)
+	s, err := convert(v, value.NewFreelistAllocator())
+	if err != nil {
+		return nil, errors.Wrapf(err, "cannot convert %T", o)
 	}
+	prune(s.GetStructValue().GetFields())
 	return s.GetStructValue(), nil
 }
 
-// value is structpb.NewValue for what unstructured objects hold, which is UTF-8 and
-// has few types. It takes half the time.
-func value(v any) (*structpb.Value, bool) {
-	switch v := v.(type) {
-	case string:
-		return &structpb.Value{Kind: &structpb.Value_StringValue{StringValue: v}}, utf8.ValidString(v)
-	case bool:
-		return &structpb.Value{Kind: &structpb.Value_BoolValue{BoolValue: v}}, true
-	case int64:
-		return &structpb.Value{Kind: &structpb.Value_NumberValue{NumberValue: float64(v)}}, true
-	case map[string]any:
-		fields := make(map[string]*structpb.Value, len(v))
-		for name, field := range v {
-			f, ok := value(field)
-			if !ok {
-				return nil, false
+// convert is structpb.NewValue for what a field of a Kubernetes type holds. It goes
+// through the type itself: an unstructured object in between takes as long again.
+func convert(v value.Value, a value.Allocator) (out *structpb.Value, err error) {
+	switch {
+	case v.IsMap():
+		m := v.AsMapUsing(a)
+		defer a.Free(m)
+		fields := make(map[string]*structpb.Value)
+		m.IterateUsing(a, func(name string, field value.Value) bool {
+			fields[name], err = convert(field, a)
+			return err == nil
+		})
+		return structpb.NewStructValue(&structpb.Struct{Fields: fields}), err
+	case v.IsList():
+		l := v.AsListUsing(a)
+		defer a.Free(l)
+		values := make([]*structpb.Value, l.Length())
+		for i := range values {
+			item := l.AtUsing(a, i)
+			values[i], err = convert(item, a)
+			a.Free(item)
+			if err != nil {
+				return nil, err
 			}
-			fields[name] = f
 		}
-		return &structpb.Value{Kind: &structpb.Value_StructValue{StructValue: &structpb.Struct{Fields: fields}}}, true
-	case []any:
-		values := make([]*structpb.Value, len(v))
-		for i := range v {
-			item, ok := value(v[i])
-			if !ok {
-				return nil, false
-			}
-			values[i] = item
+		return structpb.NewListValue(&structpb.ListValue{Values: values}), nil
+	case v.IsInt():
+		return structpb.NewNumberValue(float64(v.AsInt())), nil
+	case v.IsString():
+		s := v.AsString()
+		if !utf8.ValidString(s) {
+			return nil, errors.New("a string is not UTF-8")
 		}
-		return &structpb.Value{Kind: &structpb.Value_ListValue{ListValue: &structpb.ListValue{Values: values}}}, true
+		return structpb.NewStringValue(s), nil
 	}
-	other, err := structpb.NewValue(v)
-	return other, err == nil
+	return structpb.NewValue(v.Unstructured())
 }
 
 // prune removes what Go's omitempty leaves of structs that are not behind a
 // pointer. It goes by name and not by emptiness, because an empty object can be
 // meant: a label selector that is empty selects everything.
-func prune(object map[string]any) {
+func prune(object map[string]*structpb.Value) {
 	delete(object, "status")
 	removeEmpty(object, "metadata")
 
 	spec := child(object, "spec")
 	removeEmpty(spec, "updateStrategy")
-	if spec["serviceName"] == "" {
+	if name, ok := spec["serviceName"]; ok && name.GetStringValue() == "" {
 		delete(spec, "serviceName")
 	}
 
 	template := child(spec, "template")
 	removeEmpty(template, "metadata")
+	pod := child(template, "spec")
 	for _, list := range []string{"containers", "initContainers"} {
-		for _, c := range children(child(template, "spec"), list) {
-			removeEmpty(c, "resources")
+		for _, c := range pod[list].GetListValue().GetValues() {
+			removeEmpty(c.GetStructValue().GetFields(), "resources")
 		}
 	}
 
-	for _, c := range children(spec, "volumeClaimTemplates") {
-		prune(c)
+	for _, c := range spec["volumeClaimTemplates"].GetListValue().GetValues() {
+		prune(c.GetStructValue().GetFields())
 	}
 }
 
-func removeEmpty(object map[string]any, field string) {
-	if m, ok := object[field].(map[string]any); ok && len(m) == 0 {
+func removeEmpty(object map[string]*structpb.Value, field string) {
+	if s, ok := object[field].GetKind().(*structpb.Value_StructValue); ok && len(s.StructValue.GetFields()) == 0 {
 		delete(object, field)
 	}
 }
 
-// child returns an object's field that is an object, or an empty one.
-func child(object map[string]any, field string) map[string]any {
-	m, _ := object[field].(map[string]any)
-	return m
-}
-
-// children returns the objects of an object's field that is a list.
-func children(object map[string]any, field string) []map[string]any {
-	l, _ := object[field].([]any)
-	ms := make([]map[string]any, 0, len(l))
-	for _, v := range l {
-		if m, ok := v.(map[string]any); ok {
-			ms = append(ms, m)
-		}
-	}
-	return ms
+func child(object map[string]*structpb.Value, field string) map[string]*structpb.Value {
+	return object[field].GetStructValue().GetFields()
 }

@@ -59,8 +59,8 @@ func statefulSet(o *Objects) *structpb.Struct {
 
 	spec := clone(s.GetFields()["spec"].GetStructValue())
 	s.Fields["spec"] = structpb.NewStructValue(spec)
-	spec.Fields["template"] = have.Template.Value
-	if have.Template.Value == nil {
+	spec.Fields["template"] = have.Template.Value()
+	if spec.GetFields()["template"] == nil {
 		delete(spec.GetFields(), "template")
 	}
 	return s

@@ -53,7 +53,7 @@ func (s *StatefulSet) Observed() *rollout.Observed {
 // them.
 func (s *StatefulSet) Inputs() ([]podinputs.Input, error) {
 	t := &corev1.PodTemplateSpec{}
-	if err := fromStored(s.Template.Value, t); err != nil {
+	if err := fromStored(s.Template.Value(), t); err != nil {
 		return nil, errors.Wrap(err, "cannot read the observed StatefulSet's pod template")
 	}
 	return podinputs.Without(podinputs.From(t), podinputs.ConfigMap(s.ConfigMap)), nil

@@ -18,14 +18,39 @@ const composedManager = "apiextensions.crossplane.io/composed"
 
 // A Template is the pod template of an existing StatefulSet, as far as it is ours.
 type Template struct {
-	// Value is what a hold sends: what Crossplane has applied of the template, and
-	// nothing that Kubernetes has defaulted or that others have added. They keep
-	// what they own, and lose nothing. It is nil if Crossplane has applied nothing
-	// of it: then no template is to be sent.
-	Value *structpb.Value
+	// whole is the template with all that is in it, and applied the fields of it that
+	// Crossplane has applied: nil if there are none.
+	whole, applied *structpb.Value
 
-	// whole is the template with all that is in it.
-	whole *structpb.Value
+	// unmanaged is set if it is not known who has applied what.
+	unmanaged bool
+}
+
+// Value returns what a hold sends: what Crossplane has applied of the template, and
+// nothing that Kubernetes has defaulted or that others have added. They keep what
+// they own, and lose nothing. It is nil if Crossplane has applied nothing of it: then
+// no template is to be sent.
+func (t *Template) Value() *structpb.Value {
+	switch {
+	case t.unmanaged:
+		return t.whole
+	case t.applied == nil:
+		return nil
+	}
+	return owned(t.whole, t.applied)
+}
+
+// is says whether what Crossplane has applied of the template is another one.
+func (t *Template) is(wanted *structpb.Value) bool {
+	if t.foreign() {
+		return covers(t.whole, wanted)
+	}
+	return ownedEqual(t.whole, t.applied, wanted)
+}
+
+// foreign says whether it cannot be told what of the template was applied.
+func (t *Template) foreign() bool {
+	return t.unmanaged || t.applied == nil || isAll(t.applied.GetStructValue().GetFields())
 }
 
 // Applied finds in a StatefulSet what Crossplane has applied of its pod template, by
@@ -35,7 +60,7 @@ func Applied(statefulSet *structpb.Struct) Template {
 	whole := statefulSet.GetFields()["spec"].GetStructValue().GetFields()["template"]
 	managed, found := statefulSet.GetFields()["metadata"].GetStructValue().GetFields()["managedFields"]
 	if !found {
-		return Template{Value: whole, whole: whole}
+		return Template{whole: whole, unmanaged: true}
 	}
 
 	t := Template{whole: whole}
@@ -47,7 +72,7 @@ func Applied(statefulSet *structpb.Struct) Template {
 		}
 		spec := entry["fieldsV1"].GetStructValue().GetFields()["f:spec"].GetStructValue().GetFields()
 		if fields, ok := spec["f:template"]; ok {
-			t.Value = owned(whole, fields)
+			t.applied = fields
 		}
 	}
 	return t
@@ -58,7 +83,7 @@ func Applied(statefulSet *structpb.Struct) Template {
 // by its value, i: one by its index, and a field without further ones is all of it.
 func owned(v, set *structpb.Value) *structpb.Value {
 	fields := set.GetStructValue().GetFields()
-	if _, self := fields["."]; len(fields) == 0 || self && len(fields) == 1 {
+	if isAll(fields) {
 		return v
 	}
 
@@ -83,6 +108,54 @@ func owned(v, set *structpb.Value) *structpb.Value {
 		return structpb.NewListValue(out)
 	}
 	return v
+}
+
+// ownedEqual is equal(owned(v, set), other), and makes nothing: it is asked in each
+// call.
+func ownedEqual(v, set, other *structpb.Value) bool {
+	fields := set.GetStructValue().GetFields()
+	if isAll(fields) {
+		return equal(v, other)
+	}
+
+	switch kind := v.GetKind().(type) {
+	case *structpb.Value_StructValue:
+		n := 0
+		for key, sub := range fields {
+			name, isField := strings.CutPrefix(key, "f:")
+			child, exists := kind.StructValue.GetFields()[name]
+			if !isField || !exists {
+				continue
+			}
+			n++
+			if !ownedEqual(child, sub, field(other, name)) {
+				return false
+			}
+		}
+		return other.GetStructValue() != nil && n == len(fieldsOf(other))
+	case *structpb.Value_ListValue:
+		others := other.GetListValue().GetValues()
+		items := itemsOf(fields)
+		n := 0
+		for i, item := range kind.ListValue.GetValues() {
+			sub := find(items, i, item)
+			if sub == nil {
+				continue
+			}
+			n++
+			if n > len(others) || !ownedEqual(item, sub, others[n-1]) {
+				return false
+			}
+		}
+		return other.GetListValue() != nil && n == len(others)
+	}
+	return equal(v, other)
+}
+
+// isAll says whether a set of fields is all of what it is about.
+func isAll(fields map[string]*structpb.Value) bool {
+	_, self := fields["."]
+	return len(fields) == 0 || self && len(fields) == 1
 }
 
 // An item is one of a list that a set of fields names.
@@ -161,12 +234,12 @@ func matches(v *structpb.Value, keys map[string]any) bool {
 // what the server reads at its start, and the fields of the pod. No field is named
 // by its value. It is empty if the pod is as wanted.
 func (t *Template) Changes(wanted *structpb.Value, ours string) []string {
-	have, same := t.whole, covers
-	if t.Value != nil && t.Value != t.whole {
-		have, same = t.Value, equal
-	}
-	if same(have, wanted) {
+	if t.is(wanted) {
 		return nil
+	}
+	have, same := t.whole, covers
+	if !t.foreign() {
+		have, same = t.Value(), equal
 	}
 
 	c := changes{}

@@ -129,7 +129,7 @@ func TestApplied(t *testing.T) {
 				text = "metadata:\n  managedFields:" + tc.managed + "\nspec:" + storedTemplate
 			}
 			got := Applied(object(t, text))
-			if diff := cmp.Diff(tc.want, got.Value, protocmp.Transform()); diff != "" {
+			if diff := cmp.Diff(tc.want, got.Value(), protocmp.Transform()); diff != "" {
 				t.Errorf("%s\nApplied(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
@@ -201,15 +201,14 @@ spec:
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			have := structpb.NewStructValue(object(t, base))
-			owned := Template{Value: have, whole: edit(func(_, s, _ map[string]*structpb.Value) { s["schedulerName"] = text("default") })}
+			owned := Template{applied: setOf(structpb.NewStructValue(object(t, base))), whole: edit(func(_, s, _ map[string]*structpb.Value) { s["schedulerName"] = text("default") })}
 			if diff := cmp.Diff(tc.want, owned.Changes(tc.wanted, "dittofs")); diff != "" {
 				t.Errorf("%s\nChanges(...): -want, +got:\n%s", tc.reason, diff)
 			}
 			if tc.removal {
 				return
 			}
-			for _, whole := range []Template{{Value: owned.whole, whole: owned.whole}, {whole: owned.whole}} {
+			for _, whole := range []Template{{whole: owned.whole, unmanaged: true}, {whole: owned.whole}} {
 				if diff := cmp.Diff(tc.want, whole.Changes(tc.wanted, "dittofs")); diff != "" {
 					t.Errorf("%s\nChanges(...) of a whole template: -want, +got:\n%s", tc.reason, diff)
 				}
@@ -218,17 +217,38 @@ spec:
 	}
 }
 
-// FuzzApplied reads managed fields that nobody has made with care.
+// setOf is the set of all fields of a value. Lists in it belong to one manager.
+func setOf(v *structpb.Value) *structpb.Value {
+	set := &structpb.Struct{Fields: map[string]*structpb.Value{}}
+	for name, child := range fieldsOf(v) {
+		set.Fields["f:"+name] = setOf(child)
+	}
+	return structpb.NewStructValue(set)
+}
+
+// FuzzApplied reads managed fields that nobody has made with care, and compares what
+// they name with another template in both ways that there are.
 func FuzzApplied(f *testing.F) {
-	f.Add(`{"metadata":{"managedFields":[{"manager":"apiextensions.crossplane.io/composed/a","operation":"Apply","fieldsV1":{"f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"c\"}":{".":{}}}}}}}}]},"spec":{"template":{"spec":{"containers":[{"name":"c"}]}}}}`)
-	f.Fuzz(func(t *testing.T, text string) {
-		s := &structpb.Struct{}
-		if protojson.Unmarshal([]byte(text), s) != nil {
+	const stored = `{"metadata":{"managedFields":[{"manager":"apiextensions.crossplane.io/composed/a","operation":"Apply","fieldsV1":{"f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"c\"}":{".":{},"f:name":{}}}}}}}}]},"spec":{"template":{"spec":{"containers":[{"name":"c","image":"i"}]}}}}`
+	f.Add(stored, `{"spec":{"containers":[{"name":"c"}]}}`)
+	f.Add(stored, `{"spec":{"containers":[{"name":"c"},{"name":"d"}]}}`)
+	f.Add(stored, `{"spec":{"containers":[]}}`)
+	f.Fuzz(func(t *testing.T, text, other string) {
+		s, o := &structpb.Struct{}, &structpb.Struct{}
+		if protojson.Unmarshal([]byte(text), s) != nil || protojson.Unmarshal([]byte(other), o) != nil {
 			t.Skip()
 		}
 		a := Applied(s)
-		if c := a.Changes(a.Value, "dittofs"); a.Value != nil && a.Value != a.whole && len(c) > 0 {
+		if a.foreign() {
+			a.Changes(structpb.NewStructValue(o), "dittofs")
+			t.Skip()
+		}
+		if c := a.Changes(a.Value(), "dittofs"); len(c) > 0 {
 			t.Errorf("A template changes nothing of itself, got %v", c)
+		}
+		wanted := structpb.NewStructValue(o)
+		if got, want := a.is(wanted), equal(a.Value(), wanted); got != want {
+			t.Errorf("is(...): want %t, got %t", want, got)
 		}
 	})
 }
