@@ -7,8 +7,7 @@ import (
 	"github.com/crossplane/function-sdk-go/logging"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
-	"github.com/dittofs/function-dittoserver/internal/compose"
-	"github.com/dittofs/function-dittoserver/internal/observe"
+	"github.com/dittofs/function-dittoserver/internal/response"
 )
 
 // A Function composes DittoFS servers.
@@ -32,10 +31,10 @@ func (f *Function) RunFunction(_ context.Context, req *fnv1.RunFunctionRequest) 
 		f.metrics.called(time.Since(start), rsp)
 	}()
 
-	rsp = compose.To(req, f.ttl)
+	rsp = response.To(req, f.ttl)
 	p := newPlan(req)
 	if err := f.compose(p, rsp); err != nil {
-		compose.Fatal(rsp, err, p.available()...)
+		response.Fatal(rsp, err, p.available()...)
 	}
 	return rsp, nil
 }
@@ -63,17 +62,9 @@ func (f *Function) compose(p *plan, rsp *fnv1.RunFunctionResponse) error {
 		return err
 	}
 
-	d := p.objects.Decision
+	d := p.decision
 	f.metrics.decided(d, len(p.secrets.Problems))
 	f.log.Debug("Composed a DittoServer", "namespace", p.xr.GetNamespace(), "name", p.xr.GetName(),
 		"action", d.Action, "reason", d.Reason, "secrets-pending", len(p.secrets.Pending), "secret-problems", len(p.secrets.Problems))
 	return nil
-}
-
-// available is what can be said of a server without its spec.
-func (p *plan) available() []observe.Condition {
-	if p.have == nil {
-		return nil
-	}
-	return []observe.Condition{observe.Available(p.have.StatefulSet, nil)}
 }

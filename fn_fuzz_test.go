@@ -12,8 +12,8 @@ import (
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
-	"github.com/dittofs/function-dittoserver/internal/compose"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
+	"github.com/dittofs/function-dittoserver/internal/response"
 )
 
 // The fuzz targets replace one part of a request of a running server by whatever
@@ -132,10 +132,10 @@ func run(t *testing.T, c *cluster, edit func(*fnv1.RunFunctionRequest), tolerate
 	edit(req)
 	before := proto.CloneOf(req)
 
-	rsp := compose.To(req, 1)
+	rsp := response.To(req, 1)
 	p := newPlan(req)
 	if err := c.f.compose(p, rsp); err != nil {
-		compose.Fatal(rsp, err, p.available()...)
+		response.Fatal(rsp, err, p.available()...)
 	}
 
 	for _, v := range violations(req, rsp) {

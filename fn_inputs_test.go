@@ -25,8 +25,8 @@ import (
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
-	"github.com/dittofs/function-dittoserver/internal/lookups"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
+	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/podinputs"
 	"github.com/dittofs/function-dittoserver/internal/rollout"
 )
@@ -181,7 +181,7 @@ func TestSecretInputs(t *testing.T) {
 	found := refs(desired(rsp, manifests.StatefulSetResource))
 
 	known := map[string]bool{}
-	for _, in := range dittofs.Inputs {
+	for _, in := range dittofs.SecretValues {
 		known[in.Name] = true
 		t.Run(strings.TrimPrefix(strings.ReplaceAll(in.Name, "/", "."), "."), func(t *testing.T) {
 			from, ok := found[in.Name]
@@ -214,7 +214,7 @@ func TestSecretInputs(t *testing.T) {
 	}
 	for name := range found {
 		if !known[name] {
-			t.Errorf("The pod reads %s, of which dittofs.Inputs does not know when the server notices a change", name)
+			t.Errorf("The pod reads %s, of which dittofs.SecretValues does not know when the server notices a change", name)
 		}
 	}
 }
@@ -358,7 +358,7 @@ func TestInputsAreDerived(t *testing.T) {
 	// The requirements of the template, without its own ConfigMap.
 	require := func() ([]podinputs.Input, *fnv1.Requirements) {
 		inputs := podinputs.Without(podinputs.From(template), podinputs.ConfigMap(objects.ConfigMap.GetName()))
-		l := lookups.New(nil)
+		l := observed.NewLookups(nil)
 		podinputs.LookUp(l, inputs, "team-a")
 		return inputs, l.Requirements()
 	}
@@ -390,7 +390,7 @@ func TestInputsAreDerived(t *testing.T) {
 		c.setSecret(sel.GetMatchName(), "value", "the first")
 	}
 	digest := func() string {
-		l := lookups.New(c.request(requirements).GetRequiredResources())
+		l := observed.NewLookups(c.request(requirements).GetRequiredResources())
 		secrets := podinputs.Resolve(inputs, podinputs.LookUp(l, inputs, "team-a"), nil)
 		return rollout.Hash(rollout.Source{Config: []byte(objects.Config), Inputs: secrets.Restart})
 	}

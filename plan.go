@@ -2,54 +2,55 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"maps"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
+	"k8s.io/apimachinery/pkg/runtime"
 
-	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/input/v1beta1"
-	"github.com/dittofs/function-dittoserver/internal/compose"
-	"github.com/dittofs/function-dittoserver/internal/credentials"
-	"github.com/dittofs/function-dittoserver/internal/lookups"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
-	"github.com/dittofs/function-dittoserver/internal/observe"
+	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/podinputs"
+	"github.com/dittofs/function-dittoserver/internal/response"
 	"github.com/dittofs/function-dittoserver/internal/rollout"
+	"github.com/dittofs/function-dittoserver/internal/status"
+	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
 // A plan is what a call finds out, step by step. Each step needs those before it.
 type plan struct {
 	req    *fnv1.RunFunctionRequest
-	look   *lookups.Lookups
-	around *observe.Surroundings
+	look   *observed.Lookups
+	around *observed.Surroundings
 
 	// What is wanted, and what there is.
-	in          *v1beta1.Input
-	xr          *observe.Composite
-	have        *observe.Composed
-	statefulSet observe.Holder // Who has its name.
+	in     *v1beta1.Input
+	xr     *observed.Composite
+	have   *observed.Composed
+	holder observed.Holder // Who has the StatefulSet's name.
 
 	// The objects, and the names that are not free.
-	kinds observe.Kinds
+	kinds observed.Kinds
 	want  manifests.Objects
-	names []observe.Name
+	names []observed.Name
 
-	// What the pod reads.
+	// What the pod reads, and the Secrets that are generated for it.
 	secrets podinputs.Resolution
+	managed map[string]runtime.Object
 	source  rollout.Source
 
-	// Whether the pod is replaced. The objects have the wanted StatefulSet.
-	objects compose.Objects
+	// Whether the pod is replaced, by the StatefulSet as it is wanted.
+	statefulSet *structpb.Struct
+	decision    rollout.Decision
 }
 
 func newPlan(req *fnv1.RunFunctionRequest) *plan {
-	look := lookups.New(req.GetRequiredResources())
-	return &plan{req: req, look: look, around: observe.NewSurroundings(look, observe.IdentityOf(req.GetObserved().GetComposite().GetResource()))}
+	look := observed.NewLookups(req.GetRequiredResources())
+	return &plan{req: req, look: look, around: observed.NewSurroundings(look, observed.IdentityOf(req.GetObserved().GetComposite().GetResource()))}
 }
 
 // observe reads what the platform team and the user want, and what there is of it.
@@ -57,10 +58,10 @@ func (p *plan) observe() (err error) {
 	if p.in, err = getInput(p.req); err != nil {
 		return err
 	}
-	if p.have, err = observe.NewComposed(p.req.GetObserved().GetResources()); err != nil {
+	if p.have, err = observed.NewComposed(p.req.GetObserved().GetResources()); err != nil {
 		return err
 	}
-	if p.statefulSet, err = p.around.Adopt(p.have); err != nil {
+	if p.holder, err = p.around.Adopt(p.have); err != nil {
 		return err
 	}
 	p.xr, err = getDittoServer(p.req, p.in, p.have)
@@ -72,14 +73,14 @@ func (p *plan) observe() (err error) {
 func (p *plan) render() (err error) {
 	p.kinds = p.around.Kinds(p.xr, p.have)
 	p.want, err = manifests.Build(p.xr.DittoServer, manifests.Options{
-		Existing:       p.have.Immutable(),
-		ServiceMonitor: p.kinds.ServiceMonitor == observe.KindKnown,
-		Percona:        p.kinds.Percona == observe.KindKnown,
+		Existing:       p.have.Existing(p.xr.Identity()).Immutable,
+		ServiceMonitor: p.kinds.ServiceMonitor == observed.KindKnown,
+		Percona:        p.kinds.Percona == observed.KindKnown,
 	})
 	if err != nil {
 		return err
 	}
-	named := maps.Clone(p.want.Companions)
+	named := maps.Clone(p.want.Supporting)
 	named[manifests.ConfigMapResource(p.want.Config)] = p.want.ConfigMap
 	p.names, err = p.around.Names(named, p.have)
 	return err
@@ -90,24 +91,24 @@ func (p *plan) render() (err error) {
 func (p *plan) resolve() error {
 	inputs := podinputs.Without(podinputs.From(&p.want.StatefulSet.Spec.Template), podinputs.ConfigMap(p.want.ConfigMap.GetName()))
 	sources := podinputs.LookUp(p.look, inputs, p.xr.GetNamespace())
-	managed, absent := credentials.Compose(p.xr, p.have, p.around, sources)
-	maps.Copy(p.want.Companions, managed)
+	managed, absent := podinputs.Generate(p.xr, p.have, p.around, sources)
+	p.managed = managed
 	if account := podinputs.Secret(manifests.PerconaSecret(p.xr.DittoServer)); p.databasePending() && sources[account] == nil {
-		absent[account] = podinputs.Absent{Creating: p.kinds.Percona != observe.KindMissing, Text: "Percona's operator writes it, and is not installed"}
+		absent[account] = podinputs.Absent{Creating: p.kinds.Percona != observed.KindMissing, Text: "Percona's operator writes it, and is not installed"}
 	}
 	p.secrets = podinputs.Resolve(inputs, sources, absent)
 
 	p.source = rollout.Source{Config: []byte(p.want.Config), Inputs: p.secrets.Restart, RestartToken: p.xr.Spec.Rollout.RestartToken}
 	if ss := p.have.StatefulSet; ss != nil {
 		// A token that is taken away is no request.
-		p.source.RestartToken = cmp.Or(p.source.RestartToken, ss.Annotations.RestartToken)
+		p.source.RestartToken = cmp.Or(p.source.RestartToken, ss.RestartToken)
 	}
 	if !p.in.IncludeGeneration {
 		return nil
 	}
 	// The user's spec stands in for metadata.generation, which Crossplane raises by
 	// itself.
-	user, errs := observe.NewComposite(p.req.GetObserved().GetComposite().GetResource())
+	user, errs := observed.NewComposite(p.req.GetObserved().GetComposite().GetResource())
 	if len(errs) > 0 {
 		return errs.ToAggregate()
 	}
@@ -119,91 +120,139 @@ func (p *plan) resolve() error {
 func (p *plan) databasePending() bool { return p.xr.Spec.Percona.Enabled && !p.have.PerconaReady }
 
 // decide says whether the pod is replaced.
-func (p *plan) decide() error {
+func (p *plan) decide() (err error) {
 	wanted := rollout.Annotations{ConfigHash: rollout.Hash(p.source), RestartToken: p.source.RestartToken}
-	s, err := compose.StatefulSet(p.want.StatefulSet, wanted)
-	if err != nil {
+	if p.statefulSet, err = rollout.Want(p.want.StatefulSet, wanted); err != nil {
 		return err
 	}
 
 	ss := p.have.StatefulSet
 	state := rollout.State{
-		Observed:         ss.Observed(),
 		Wanted:           wanted,
-		LookupsPending:   p.statefulSet == observe.Unasked,
-		NameTaken:        p.statefulSet == observe.Others || p.statefulSet == observe.Leaving,
+		LookupsPending:   p.holder == observed.Unasked,
+		NameTaken:        p.holder == observed.Others || p.holder == observed.Leaving,
 		SecretsPending:   len(p.secrets.Pending) > 0,
 		SecretsCreating:  len(p.secrets.Creating) > 0,
 		SecretsMissing:   len(p.secrets.Problems) > 0,
 		DatabasePending:  p.databasePending() && !ss.Reads(manifests.PerconaSecret(p.xr.DittoServer)),
-		ProceedWithout:   p.in.MissingSecrets == v1beta1.MissingSecretsProceed && !p.secrets.Guessable,
+		ProceedWithout:   p.in.MissingSecrets == v1beta1.MissingSecretsProceed && !p.secrets.SigningKeyInvalid,
 		ConfigMapPending: !p.have.HasConfig(p.want.Config),
 		Manual:           p.xr.Spec.Rollout.Policy == v1alpha1.RolloutManual,
 	}
 	if ss != nil {
-		state.Changes = ss.Template.Changes(compose.TemplateOf(s), manifests.ContainerName)
+		state.Observed = &rollout.Observed{
+			Annotations: rollout.Annotations{ConfigHash: ss.ConfigHash, RestartToken: ss.RestartToken},
+			Runs:        ss.Replicas > 0,
+		}
+		applied := rollout.Applied(ss.Object)
+		state.Changes = applied.Changes(rollout.TemplateOf(p.statefulSet))
 	}
 	if state.NameTaken {
-		p.names = append(p.names, observe.Name{Resource: manifests.StatefulSetResource, Kind: "StatefulSet", Name: p.xr.GetName(), Holder: p.statefulSet})
+		p.names = append(p.names, observed.Name{Resource: manifests.StatefulSetResource, Kind: "StatefulSet", Name: p.xr.GetName(), Holder: p.holder})
 	}
 	for _, n := range p.names {
 		if n.Resource == manifests.ConfigMapResource(p.want.Config) {
-			state.LookupsPending = state.LookupsPending || n.Holder == observe.Unasked
-			state.NameTaken = state.NameTaken || n.Holder != observe.Unasked
+			state.LookupsPending = state.LookupsPending || n.Holder == observed.Unasked
+			state.NameTaken = state.NameTaken || n.Holder != observed.Unasked
 		}
 	}
-	p.objects = compose.Objects{XR: p.xr, Have: p.have, Want: &p.want, Decision: rollout.Decide(state), StatefulSet: s, Names: p.names}
+	p.decision = rollout.Decide(state)
 	return nil
 }
 
 // respond writes what comes back.
 func (p *plan) respond(f *Function, rsp *fnv1.RunFunctionResponse) error {
-	decision := p.objects.Decision
-	gone, err := p.gone(decision)
+	view, err := p.view()
 	if err != nil {
 		return err
 	}
-	pending, err := pendingHash(p.source, compose.TemplateOf(p.objects.StatefulSet), decision)
+	resources, err := p.resources()
 	if err != nil {
 		return err
 	}
-	view := &observe.View{
-		XR: p.xr, Have: p.have, Want: &p.want, Secrets: &p.secrets, Gone: gone, Kinds: p.kinds, Names: p.names,
-		Drift: p.around.Drift(p.xr, p.have.StatefulSet), Decision: decision,
-	}
-	status := observe.XRStatus(p.xr, p.have.StatefulSet, decision, pending)
-	if err := errors.Join(compose.Desired(rsp, &p.objects), compose.Status(rsp, p.req.GetObserved().GetComposite(), status)); err != nil {
+	pending, err := rollout.Pending(p.source, rollout.TemplateOf(p.statefulSet), p.decision)
+	if err != nil {
 		return err
 	}
-	compose.Conditions(rsp, p.xr.Conditions, observe.Conditions(view)...)
-	compose.Restart(rsp, &p.objects)
+
+	if err := response.Desired(rsp, resources); err != nil {
+		return err
+	}
+	if p.decision.Action == rollout.Withhold || len(p.names) > 0 {
+		response.Unready(rsp)
+	}
+	fields := status.Fields(p.xr, p.have.StatefulSet, p.decision, pending)
+	if err := response.Status(rsp, p.req.GetObserved().GetComposite().GetResource(), fields); err != nil {
+		return err
+	}
+	conditions := status.Conditions(view)
+	response.Conditions(rsp, conditions)
+	response.Events(rsp, status.Events(p.xr.Conditions, conditions))
+	response.Events(rsp, status.Restart(p.xr, p.have.StatefulSet, p.decision))
+
 	rsp.Requirements = p.look.Requirements()
-	rsp.Meta.Ttl = durationpb.New(f.ttlOf(p.in, p.look.Pending(), len(p.names) > 0 || view.Refused(), decision))
+	ttl := rollout.CallAgain(p.decision, p.look.Pending(), len(p.names) > 0 || view.Refused(), cmp.Or(p.in.ParsedTTL(), f.ttl), p.in.ParsedPendingTTL())
+	rsp.Meta.Ttl = durationpb.New(ttl)
 	return nil
+}
+
+// resources are the composed resources that are desired, with their readiness.
+func (p *plan) resources() (map[string]response.Resource, error) {
+	objects := maps.Clone(p.want.Supporting)
+	maps.Copy(objects, p.managed)
+	for name, cm := range rollout.ConfigMaps(p.xr, p.have, &p.want, p.decision) {
+		objects[name] = cm
+	}
+	for _, n := range p.names {
+		delete(objects, n.Resource)
+	}
+
+	resources := make(map[string]response.Resource, len(objects)+1)
+	for name, o := range objects {
+		s, err := structs.FromObject(o)
+		if err != nil {
+			return nil, err
+		}
+		resources[name] = response.Resource{Object: s, Ready: status.Ready(name, o, p.have)}
+	}
+	if p.decision.Action != rollout.Withhold {
+		resources[manifests.StatefulSetResource] = response.Resource{
+			Object: rollout.Send(p.statefulSet, p.have.StatefulSet, p.decision),
+			Ready:  status.StatefulSetReady(p.have.StatefulSet, &p.want, p.decision),
+		}
+	}
+	return resources, nil
+}
+
+// view is what the conditions are made of.
+func (p *plan) view() (*status.View, error) {
+	gone, err := p.gone()
+	return &status.View{
+		XR: p.xr, Have: p.have, Want: &p.want, Secrets: &p.secrets, Gone: gone, Kinds: p.kinds, Names: p.names,
+		Drift: status.Drift(p.around, p.xr, p.have.StatefulSet), Decision: p.decision,
+	}, err
 }
 
 // gone is what a server that is held runs with and can no longer be read. Its next
 // start fails, so it is reported before that.
-func (p *plan) gone(d rollout.Decision) ([]podinputs.Problem, error) {
+func (p *plan) gone() ([]podinputs.Problem, error) {
 	ss := p.have.StatefulSet
-	if d.Action != rollout.Hold || !ss.Observed().Runs {
+	if p.decision.Action != rollout.Hold || ss.Replicas == 0 {
 		return nil, nil
 	}
-	inputs, err := ss.Inputs()
+	applied := rollout.Applied(ss.Object)
+	inputs, err := podinputs.OfStored(applied.Value())
 	if err != nil {
 		return nil, err
 	}
+	inputs = podinputs.Without(inputs, podinputs.ConfigMap(ss.ConfigMap))
 	return podinputs.Gone(inputs, podinputs.LookUp(p.look, inputs, p.xr.GetNamespace())), nil
 }
 
-// pendingHash is a digest of what waits for the user, or nothing.
-func pendingHash(src rollout.Source, template *structpb.Value, d rollout.Decision) (string, error) {
-	if d.Reason != rollout.ManualPolicy {
-		return "", nil
+// available is what can be said of a server without its spec.
+func (p *plan) available() []observed.Condition {
+	if p.have == nil {
+		return nil
 	}
-	b, err := json.Marshal(rollout.WithoutToken(template).AsInterface()) // Keys of a map are written in order.
-	if err != nil {
-		return "", errors.Wrap(err, "cannot write the pod template in a canonical form")
-	}
-	return rollout.PendingHash(src, b), nil
+	return []observed.Condition{status.Available(p.have.StatefulSet, nil)}
 }

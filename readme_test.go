@@ -20,12 +20,12 @@ func TestReadmeInputs(t *testing.T) {
 		dittofs.AtFirstStart: "restarts, and more",
 	}
 	table := &strings.Builder{}
-	for _, in := range dittofs.Inputs {
+	for _, in := range dittofs.SecretValues {
 		fmt.Fprintf(table, "| `%s` | `%s` | %s | %s |\n", in.Field, in.Name, change[in.Reload], in.Evidence)
 	}
 
 	if !strings.Contains(readFile(t, "README.md"), table.String()) {
-		t.Errorf("README.md does not have this table of Secret inputs, made of dittofs.Inputs:\n%s", table)
+		t.Errorf("README.md does not have this table of Secret inputs, made of dittofs.SecretValues:\n%s", table)
 	}
 }
 

@@ -125,7 +125,7 @@ func TestCheckTogether(t *testing.T) {
 // FuzzCheck reads values of all inputs as their readers do. Some of these parsers are
 // not made for what comes from anywhere.
 func FuzzCheck(f *testing.F) {
-	for _, in := range Inputs {
+	for _, in := range SecretValues {
 		for _, value := range []string{"", "text", "\x05\x02", "[libdefaults]\n default_realm = A\n[realms]\n A = {\n", "-----BEGIN CERTIFICATE-----", "a:b,[::1]"} {
 			f.Add(in.Name, []byte(value))
 		}

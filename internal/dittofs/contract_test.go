@@ -7,21 +7,21 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestHot pins what the server was seen to read again. A file that is here by
+// TestIsLive pins what the server was seen to read again. A file that is here by
 // mistake leaves a revoked credential in use; one that is missing restarts the
 // server for nothing.
-func TestHot(t *testing.T) {
+func TestIsLive(t *testing.T) {
 	want := map[string]bool{TLSCertFile: true, TLSKeyFile: true, LDAPCAFile: true, KeytabFile: true}
 
-	for _, in := range Inputs {
-		if got := Hot(in.Name); got != want[in.Name] {
-			t.Errorf("Hot(%q): want %t, got %t", in.Name, want[in.Name], got)
+	for _, in := range SecretValues {
+		if got := IsLive(in.Name); got != want[in.Name] {
+			t.Errorf("IsLive(%q): want %t, got %t", in.Name, want[in.Name], got)
 		}
 		if in.Field == "" || in.Evidence == "" {
 			t.Errorf("Input %q has no field, or no evidence for being read %s", in.Name, in.Reload)
 		}
 	}
-	if Hot("/etc/unknown") {
+	if IsLive("/etc/unknown") {
 		t.Error("A file that nobody has looked into is read once, as far as we know")
 	}
 }
@@ -29,7 +29,7 @@ func TestHot(t *testing.T) {
 // TestInputsAreUnique keeps the table from saying two things about one input.
 func TestInputsAreUnique(t *testing.T) {
 	seen := map[string]bool{}
-	for _, in := range Inputs {
+	for _, in := range SecretValues {
 		if seen[in.Name] {
 			t.Errorf("Inputs has %q twice", in.Name)
 		}

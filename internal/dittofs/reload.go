@@ -5,21 +5,21 @@ package dittofs
 type Reload string
 
 const (
-	// AtStart inputs are read once, at the start: a restart makes a change take
+	// AtStart values are read once, at the start: a restart makes a change take
 	// effect, and nothing else does.
 	AtStart Reload = "AtStart"
 
-	// Live inputs are read again while the server runs.
+	// Live values are read again while the server runs.
 	Live Reload = "Live"
 
-	// AtFirstStart inputs are copied into the server's database when it has no
+	// AtFirstStart values are copied into the server's database when it has no
 	// record of their kind, and never looked at again. Whether it has one the
 	// function cannot see, so it treats them like AtStart.
 	AtFirstStart Reload = "AtFirstStart"
 )
 
-// An Input is something that the server reads out of a Secret.
-type Input struct {
+// A SecretValue is something that the server reads out of a Secret.
+type SecretValue struct {
 	// Name of an environment variable, or path of a file.
 	Name string
 
@@ -32,11 +32,11 @@ type Input struct {
 	Evidence string
 }
 
-// Inputs is everything that the server reads out of Secrets. The tests change
-// each input under the real server and see what is written here.
+// SecretValues is everything that the server reads out of Secrets. The tests change
+// each of them under the real server and see what is written here.
 //
 //nolint:gochecknoglobals // A table.
-var Inputs = []Input{
+var SecretValues = []SecretValue{
 	{EnvJWTSecret, "identity.jwt.secretRef", AtStart, "tokens signed with the old key are refused only after a restart"},
 	{EnvAdminPassword, "identity.admin.passwordSecretRef", AtFirstStart, "the old password still logs in after a restart: change it through the API"},
 	{EnvPostgresHost, "database.postgresSecretRef", AtStart, "connections are made to the address read at the start"},
@@ -57,11 +57,11 @@ var Inputs = []Input{
 	{EnvMachineAccountSecret, "identity.kerberos.machineAccount.secretRef", AtStart, "it is read at the start, unless the database holds a machine account, which wins"},
 }
 
-// Hot says whether the server picks up a change of the file by itself.
-func Hot(path string) bool {
-	for i := range Inputs {
-		if Inputs[i].Name == path {
-			return Inputs[i].Reload == Live
+// IsLive says whether the server picks up a change of the file by itself.
+func IsLive(path string) bool {
+	for i := range SecretValues {
+		if SecretValues[i].Name == path {
+			return SecretValues[i].Reload == Live
 		}
 	}
 	return false

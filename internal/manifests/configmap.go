@@ -44,6 +44,20 @@ func IsConfigMapResource(resource string) bool {
 	return resource == legacyConfigResource || strings.HasPrefix(resource, configPrefix)
 }
 
+// ExistingConfigMap is one that there is, as it is: its name need not be made of what
+// it holds, and one that somebody has emptied stays so.
+func ExistingConfigMap(ds *v1alpha1.DittoServer, name, config string, immutable bool) *corev1.ConfigMap {
+	c := ConfigMap(ds, config)
+	c.Name = name
+	if !immutable {
+		c.Immutable = nil
+	}
+	if config == "" {
+		c.Data = nil
+	}
+	return c
+}
+
 // ConfigMap holds a config.yaml. It is immutable: another one has another name.
 func ConfigMap(ds *v1alpha1.DittoServer, config string) *corev1.ConfigMap {
 	m := meta(ds, "")

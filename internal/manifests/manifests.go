@@ -62,8 +62,8 @@ type Objects struct {
 	ConfigMap   *corev1.ConfigMap
 	StatefulSet *appsv1.StatefulSet
 
-	// Companions are all others, by the name of the composed resource.
-	Companions map[string]runtime.Object
+	// Supporting are all others, by the name of the composed resource.
+	Supporting map[string]runtime.Object
 }
 
 // Options are what the objects depend on beside the DittoServer.
@@ -92,16 +92,16 @@ func Build(ds *v1alpha1.DittoServer, o Options) (Objects, error) {
 		Config:      string(cfg),
 		ConfigMap:   ConfigMap(ds, string(cfg)),
 		StatefulSet: statefulSet(ds, im, string(cfg)),
-		Companions:  services(ds, im.podLabels()),
+		Supporting:  services(ds, im.podLabels()),
 	}
 	if ds.Spec.NetworkPolicy.Enabled {
-		objects.Companions[NetworkPolicyResource] = networkPolicy(ds, im.podLabels())
+		objects.Supporting[NetworkPolicyResource] = networkPolicy(ds, im.podLabels())
 	}
 	if ds.Spec.Metrics.ServiceMonitor.Enabled && o.ServiceMonitor {
-		objects.Companions[ServiceMonitorResource] = serviceMonitor(ds)
+		objects.Supporting[ServiceMonitorResource] = serviceMonitor(ds)
 	}
 	if ds.Spec.Percona.Enabled && o.Percona {
-		objects.Companions[PerconaResource] = perconaCluster(ds)
+		objects.Supporting[PerconaResource] = perconaCluster(ds)
 	}
 	return objects, nil
 }

@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
-	"github.com/dittofs/function-dittoserver/internal/compose"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
+	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
 var update = flag.Bool("update", false, "write the expected objects instead of comparing with them")
@@ -116,7 +116,7 @@ func TestServiceMonitorKind(t *testing.T) {
 	ds := dittoServer(t, "{storage: {metadataSize: 10Gi}, metrics: {enabled: true, serviceMonitor: {enabled: true}}}")
 	for _, known := range []bool{true, false} {
 		got := build(t, ds, manifests.Options{ServiceMonitor: known})
-		if _, ok := got.Companions[manifests.ServiceMonitorResource]; ok != known {
+		if _, ok := got.Supporting[manifests.ServiceMonitorResource]; ok != known {
 			t.Errorf("Build(...): the cluster knows the kind: %t, there is a ServiceMonitor: %t", known, ok)
 		}
 	}
@@ -223,10 +223,10 @@ func golden(t *testing.T, file string, o manifests.Objects) {
 	t.Helper()
 
 	objects := map[string]runtime.Object{manifests.ConfigMapResource(o.Config): o.ConfigMap, manifests.StatefulSetResource: o.StatefulSet}
-	maps.Copy(objects, o.Companions)
+	maps.Copy(objects, o.Supporting)
 	sent := map[string]any{}
 	for name, o := range objects {
-		s, err := compose.Resource(o)
+		s, err := structs.FromObject(o)
 		if err != nil {
 			t.Fatal(err)
 		}

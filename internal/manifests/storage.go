@@ -169,8 +169,8 @@ func claimNamed(im Immutable, name string) *corev1.PersistentVolumeClaim {
 	return &im.VolumeClaimTemplates[i]
 }
 
-// HasContent says whether there is a volume for local blocks.
-func (im *Immutable) HasContent() bool { return claimNamed(*im, contentClaim) != nil }
+// hasContent says whether there is a volume for local blocks.
+func (im *Immutable) hasContent() bool { return claimNamed(*im, contentClaim) != nil }
 
 // claimMounts mounts the volumes that the StatefulSet really has.
 func claimMounts(im Immutable) []corev1.VolumeMount {

@@ -11,9 +11,13 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/types/known/structpb"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
+
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
 // An Input is something that a process of the pod reads from a Secret or a
@@ -33,8 +37,8 @@ type Input struct {
 	// Optional inputs may be missing.
 	Optional bool
 
-	// Fixed files are mounted by a subPath: the kubelet never updates them.
-	Fixed bool
+	// SubPath files are mounted by one: the kubelet never updates them.
+	SubPath bool
 }
 
 // Name is what the hash knows the input by. It is what the process sees, so the
@@ -47,8 +51,8 @@ func (i Input) Name() string {
 	return i.Container + " file " + i.File
 }
 
-// Hot says whether a change reaches the process without a restart.
-func (i Input) Hot() bool { return i.File != "" && !i.Fixed && dittofs.Hot(i.File) }
+// Live says whether a change reaches the process without a restart.
+func (i Input) Live() bool { return i.File != "" && !i.SubPath && dittofs.IsLive(i.File) }
 
 // From returns the inputs of a pod template, sorted by name. It knows variables
 // (env, envFrom) and files (secret, configMap and projected volumes) of all containers. Where
@@ -78,7 +82,7 @@ func From(t *corev1.PodTemplateSpec) []Input {
 				// apart from those of containers.
 				f.Container = "volume " + v.Name
 				f.File = "/" + f.File
-				f.Fixed = true
+				f.SubPath = true
 				inputs[f] = true
 			}
 		}
@@ -87,6 +91,15 @@ func From(t *corev1.PodTemplateSpec) []Input {
 	return slices.SortedFunc(maps.Keys(inputs), func(a, b Input) int {
 		return cmp.Or(strings.Compare(a.Name(), b.Name()), a.Source.compare(b.Source), strings.Compare(a.Key, b.Key))
 	})
+}
+
+// OfStored returns the inputs of a pod template as Kubernetes has stored it.
+func OfStored(template *structpb.Value) ([]Input, error) {
+	t := &corev1.PodTemplateSpec{}
+	if err := structs.Into(template, t); err != nil {
+		return nil, errors.Wrap(err, "cannot read the observed StatefulSet's pod template")
+	}
+	return From(t), nil
 }
 
 // Without returns the inputs that do not come from an object.
@@ -155,7 +168,7 @@ func items(source Ref, items []corev1.KeyToPath, optional bool) []Input {
 // mount returns a file of a volume as a container sees it, if it sees it.
 func mount(m *corev1.VolumeMount, f Input) (in Input, visible bool) {
 	in = f
-	in.Fixed = m.SubPath != "" || m.SubPathExpr != ""
+	in.SubPath = m.SubPath != "" || m.SubPathExpr != ""
 
 	switch sub := strings.TrimSuffix(m.SubPath, "/"); {
 	case sub == "" && f.Key == "":

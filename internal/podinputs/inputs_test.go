@@ -7,7 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
-	"github.com/dittofs/function-dittoserver/internal/lookups"
+	"github.com/dittofs/function-dittoserver/internal/observed"
 )
 
 func secretKeyRef(secret, key string, optional bool) *corev1.EnvVarSource {
@@ -148,7 +148,7 @@ func TestFrom(t *testing.T) {
 				Containers: []corev1.Container{{Name: "c", VolumeMounts: []corev1.VolumeMount{{Name: "v", MountPath: "/etc/f", SubPath: "dir/f"}}}},
 				Volumes:    []corev1.Volume{secretVolume("v", "s", corev1.KeyToPath{Key: "k", Path: "dir/f"})},
 			},
-			want: []Input{{Container: "c", File: "/etc/f", Source: Secret("s"), Key: "k", Fixed: true}},
+			want: []Input{{Container: "c", File: "/etc/f", Source: Secret("s"), Key: "k", SubPath: true}},
 		},
 		"SubPathOfKey": {
 			reason: "Without items, the subPath is the key.",
@@ -156,7 +156,7 @@ func TestFrom(t *testing.T) {
 				Containers: []corev1.Container{{Name: "c", VolumeMounts: []corev1.VolumeMount{{Name: "v", MountPath: "/etc/f", SubPath: "k"}}}},
 				Volumes:    []corev1.Volume{secretVolume("v", "s")},
 			},
-			want: []Input{{Container: "c", File: "/etc/f", Source: Secret("s"), Key: "k", Fixed: true}},
+			want: []Input{{Container: "c", File: "/etc/f", Source: Secret("s"), Key: "k", SubPath: true}},
 		},
 		"SubPathOfDirectory": {
 			reason: "A directory that is mounted by its subPath shows the files below it.",
@@ -164,7 +164,7 @@ func TestFrom(t *testing.T) {
 				Containers: []corev1.Container{{Name: "c", VolumeMounts: []corev1.VolumeMount{{Name: "v", MountPath: "/etc/d", SubPath: "dir/"}}}},
 				Volumes:    []corev1.Volume{secretVolume("v", "s", corev1.KeyToPath{Key: "k", Path: "dir/sub/f"})},
 			},
-			want: []Input{{Container: "c", File: "/etc/d/sub/f", Source: Secret("s"), Key: "k", Fixed: true}},
+			want: []Input{{Container: "c", File: "/etc/d/sub/f", Source: Secret("s"), Key: "k", SubPath: true}},
 		},
 		"SubPathExpr": {
 			reason: "What a subPathExpr leaves visible only the kubelet knows, so all of it counts.",
@@ -172,7 +172,7 @@ func TestFrom(t *testing.T) {
 				Containers: []corev1.Container{{Name: "c", VolumeMounts: []corev1.VolumeMount{{Name: "v", MountPath: "/mnt", SubPathExpr: "$(POD)"}}}},
 				Volumes:    []corev1.Volume{secretVolume("v", "s", corev1.KeyToPath{Key: "k", Path: "f"})},
 			},
-			want: []Input{{Container: "c", File: "/mnt/f", Source: Secret("s"), Key: "k", Fixed: true}},
+			want: []Input{{Container: "c", File: "/mnt/f", Source: Secret("s"), Key: "k", SubPath: true}},
 		},
 		"SubPathHidesOtherSecret": {
 			reason: "The pod does not start without a Secret of its volumes, even one that no container sees.",
@@ -181,16 +181,16 @@ func TestFrom(t *testing.T) {
 				Volumes:    []corev1.Volume{projectedVolume("v", projected("s1", corev1.KeyToPath{Key: "k", Path: "f1"}), projected("s2", corev1.KeyToPath{Key: "k", Path: "f2"}))},
 			},
 			want: []Input{
-				{Container: "c", File: "/etc/f1", Source: Secret("s1"), Key: "k", Fixed: true},
-				{Container: "volume v", File: "/f2", Source: Secret("s2"), Key: "k", Fixed: true},
+				{Container: "c", File: "/etc/f1", Source: Secret("s1"), Key: "k", SubPath: true},
+				{Container: "volume v", File: "/f2", Source: Secret("s2"), Key: "k", SubPath: true},
 			},
 		},
 		"Unmounted": {
 			reason: "The pod does not start without a Secret of its volumes, even one that no container mounts.",
 			spec:   corev1.PodSpec{Volumes: []corev1.Volume{secretVolume("v", "s"), secretVolume("w", "s", corev1.KeyToPath{Key: "k", Path: "f"})}},
 			want: []Input{
-				{Container: "volume v", File: "/", Source: Secret("s"), Fixed: true},
-				{Container: "volume w", File: "/f", Source: Secret("s"), Key: "k", Fixed: true},
+				{Container: "volume v", File: "/", Source: Secret("s"), SubPath: true},
+				{Container: "volume w", File: "/f", Source: Secret("s"), Key: "k", SubPath: true},
 			},
 		},
 		"MountedTwice": {
@@ -227,7 +227,7 @@ func TestFrom(t *testing.T) {
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s\nFrom(...): -want, +got:\n%s", tc.reason, diff)
 			}
-			l := lookups.New(nil)
+			l := observed.NewLookups(nil)
 			LookUp(l, got, "ns")
 			for _, in := range got {
 				sel, ok := l.Requirements().GetResources()[in.Source.key()]
@@ -260,7 +260,7 @@ func TestName(t *testing.T) {
 	}
 }
 
-func TestHot(t *testing.T) {
+func TestLive(t *testing.T) {
 	const live = dittofs.TLSCertFile
 
 	cases := map[string]struct {
@@ -269,15 +269,15 @@ func TestHot(t *testing.T) {
 		want   bool
 	}{
 		"LiveFile":      {reason: "The server reads this file again.", in: Input{File: live}, want: true},
-		"LiveFileFixed": {reason: "The server would read this file again, but Kubernetes never changes it.", in: Input{File: live, Fixed: true}, want: false},
+		"LiveFileFixed": {reason: "The server would read this file again, but Kubernetes never changes it.", in: Input{File: live, SubPath: true}, want: false},
 		"OtherFile":     {reason: "A file that nobody has looked into is read once.", in: Input{File: "/other"}, want: false},
 		"Env":           {reason: "A process never sees another value of a variable.", in: Input{Env: live}, want: false},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := tc.in.Hot(); got != tc.want {
-				t.Errorf("%s\nHot(): want %t, got %t", tc.reason, tc.want, got)
+			if got := tc.in.Live(); got != tc.want {
+				t.Errorf("%s\nLive(): want %t, got %t", tc.reason, tc.want, got)
 			}
 		})
 	}

@@ -41,11 +41,11 @@ type Resolution struct {
 	// Problems are the inputs that are not as they must be, sorted.
 	Problems []Problem
 
-	// Guessable is set when the key that signs tokens is among the problems. It is
-	// what keeps the other Secrets from being guessed from the hash.
-	Guessable bool
+	// SigningKeyInvalid is set when the key that signs tokens is among the problems. It
+	// is what keeps the other Secrets from being guessed from the hash.
+	SigningKeyInvalid bool
 
-	// Restart are the inputs that a process reads once, sorted by name. Hot inputs
+	// Restart are the inputs that a process reads once, sorted by name. Live inputs
 	// are not here: a restart changes nothing about them.
 	Restart []Value
 }
@@ -155,9 +155,9 @@ func (r *Resolution) add(in Input, s *Source, absent map[Ref]Absent) []byte {
 
 	if problem != "" {
 		r.Problems = append(r.Problems, Problem{Source: in.Source, Key: in.Key, Text: problem})
-		r.Guessable = r.Guessable || in.Env == dittofs.EnvJWTSecret
+		r.SigningKeyInvalid = r.SigningKeyInvalid || in.Env == dittofs.EnvJWTSecret
 	}
-	if !in.Hot() {
+	if !in.Live() {
 		r.Restart = append(r.Restart, v)
 	}
 	return v.Bytes

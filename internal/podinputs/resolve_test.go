@@ -11,7 +11,7 @@ import (
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
-	"github.com/dittofs/function-dittoserver/internal/lookups"
+	"github.com/dittofs/function-dittoserver/internal/observed"
 )
 
 // required is what Crossplane sends of a Secret: the values are base64, as the API
@@ -147,7 +147,7 @@ func TestResolve(t *testing.T) {
 				Problems: []Problem{{Source: Secret("s"), Key: "a", Text: dittofs.Check(dittofs.EnvJWTSecret, []byte("short"))}},
 				Restart:  []Value{{Name: "c env " + dittofs.EnvJWTSecret, Present: true, Bytes: []byte("short")}},
 
-				Guessable: true,
+				SigningKeyInvalid: true,
 			},
 		},
 		"AllKeys": {
@@ -168,7 +168,7 @@ func TestResolve(t *testing.T) {
 			args:   args{inputs: []Input{{Container: "c", File: "/mnt/", Source: Secret("s")}}, required: required(t, "s", map[string]any{})},
 			want:   Resolution{},
 		},
-		"Hot": {
+		"Live": {
 			reason: "What the server reads again is checked, but a restart changes nothing about it.",
 			args: args{
 				inputs:   []Input{{Container: "c", File: dittofs.KeytabFile, Source: Secret("s"), Key: "a"}, {Container: "c", File: dittofs.TLSKeyFile, Source: Secret("s"), Key: "b"}},
@@ -183,7 +183,7 @@ func TestResolve(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := Resolve(tc.args.inputs, LookUp(lookups.New(tc.args.required), tc.args.inputs, "ns"), tc.args.absent)
+			got := Resolve(tc.args.inputs, LookUp(observed.NewLookups(tc.args.required), tc.args.inputs, "ns"), tc.args.absent)
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s\nResolve(...): -want, +got:\n%s", tc.reason, diff)
 			}
@@ -202,7 +202,7 @@ func TestProblemsAreStable(t *testing.T) {
 	absent := map[string]*fnv1.Resources{Secret("s1").key(): {}, Secret("s2").key(): {}}
 
 	lines := []string{}
-	for _, p := range Resolve(inputs, LookUp(lookups.New(absent), inputs, "ns"), nil).Problems {
+	for _, p := range Resolve(inputs, LookUp(observed.NewLookups(absent), inputs, "ns"), nil).Problems {
 		lines = append(lines, p.String())
 	}
 
@@ -214,7 +214,7 @@ func TestProblemsAreStable(t *testing.T) {
 
 // TestGone finds what a running server can no longer be started with.
 func TestGone(t *testing.T) {
-	sources := LookUp(lookups.New(map[string]*fnv1.Resources{Secret("gone").key(): {}, Secret("s").key(): required(t, "s", map[string]any{"a": "YQ=="})[Secret("s").key()]}),
+	sources := LookUp(observed.NewLookups(map[string]*fnv1.Resources{Secret("gone").key(): {}, Secret("s").key(): required(t, "s", map[string]any{"a": "YQ=="})[Secret("s").key()]}),
 		[]Input{{Source: Secret("gone")}, {Source: Secret("s")}, {Source: Secret("unasked")}}, "ns")
 
 	cases := map[string]struct {

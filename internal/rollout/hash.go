@@ -62,11 +62,11 @@ func Hash(s Source) string {
 // pendingVersion is the first frame of a pending hash.
 const pendingVersion = "dittofs.io/pending-hash/v1"
 
-// PendingHash returns a digest of a wanted pod template, in a canonical form, and of
+// pendingHash returns a digest of a wanted pod template, in a canonical form, and of
 // the source that it is to run with, less the restartToken. It makes a good
 // restartToken: it is another one for each change that waits, and the same as long
 // as it does.
-func PendingHash(s Source, template []byte) string {
+func pendingHash(s Source, template []byte) string {
 	s.RestartToken = ""
 	h := framer{sha256.New()}
 	h.frame([]byte(pendingVersion))

@@ -268,7 +268,7 @@ func (p proof) names() []string { return slices.Sorted(maps.Keys(p.inputs)) }
 func (p proof) reload(t *testing.T) contract.Reload {
 	t.Helper()
 	var reload contract.Reload
-	for _, in := range contract.Inputs {
+	for _, in := range contract.SecretValues {
 		if _, ok := p.inputs[in.Name]; !ok {
 			continue
 		}
@@ -287,7 +287,7 @@ func (p proof) reload(t *testing.T) contract.Reload {
 // what servers read anywhere in the matrix.
 func TestReloadIsComplete(t *testing.T) {
 	known := map[string]bool{}
-	for _, in := range contract.Inputs {
+	for _, in := range contract.SecretValues {
 		known[in.Name] = true
 	}
 	proven := map[string]bool{}

@@ -1,4 +1,4 @@
-package credentials
+package podinputs
 
 import (
 	"maps"
@@ -13,10 +13,8 @@ import (
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
-	"github.com/dittofs/function-dittoserver/internal/lookups"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
-	"github.com/dittofs/function-dittoserver/internal/observe"
-	"github.com/dittofs/function-dittoserver/internal/podinputs"
+	"github.com/dittofs/function-dittoserver/internal/observed"
 )
 
 const (
@@ -104,35 +102,35 @@ func seen(secrets map[string]runtime.Object, resource, key string) string {
 	return generated
 }
 
-func server() *observe.Composite {
-	xr := &observe.Composite{DittoServer: &v1alpha1.DittoServer{}}
+func server() *observed.Composite {
+	xr := &observed.Composite{DittoServer: &v1alpha1.DittoServer{}}
 	xr.Name, xr.Namespace, xr.UID = "files", "team-a", owner
 	xr.Default(v1alpha1.Defaults{})
 	return xr
 }
 
 // compose calls Compose with what Crossplane has found.
-func compose(xr *observe.Composite, have *observe.Composed, required map[string]*fnv1.Resources) (map[string]runtime.Object, map[podinputs.Ref]podinputs.Absent) {
-	l := lookups.New(required)
-	around := observe.NewSurroundings(l, observe.Identity{Name: "files", Namespace: "team-a", UID: owner})
-	sources := podinputs.LookUp(l, []podinputs.Input{{Source: podinputs.Secret(jwtName)}, {Source: podinputs.Secret(admin)}}, "team-a")
-	return Compose(xr, have, around, sources)
+func compose(xr *observed.Composite, have *observed.Composed, required map[string]*fnv1.Resources) (map[string]runtime.Object, map[Ref]Absent) {
+	l := observed.NewLookups(required)
+	around := observed.NewSurroundings(l, observed.Identity{Name: "files", Namespace: "team-a", UID: owner})
+	sources := LookUp(l, []Input{{Source: Secret(jwtName)}, {Source: Secret(admin)}}, "team-a")
+	return Generate(xr, have, around, sources)
 }
 
-// TestCompose goes through what may be known of a managed Secret. A value that is
+// TestGenerate goes through what may be known of a managed Secret. A value that is
 // generated again ends all sessions, so that happens only when there certainly is
 // none.
-func TestCompose(t *testing.T) {
+func TestGenerate(t *testing.T) {
 	secret := func(value string, meta map[string]any) *structpb.Struct {
 		return object(t, "Secret", jwtName, map[string]any{"metadata": meta, "data": map[string]any{"jwt-secret": value}})
 	}
-	composed := func(value string) map[string]*podinputs.Source {
-		return map[string]*podinputs.Source{manifests.JWTSecretResource: podinputs.NewSource(secret(value, ownedBy("DittoServer", "files", owner)))}
+	composed := func(value string) map[string]*structpb.Struct {
+		return map[string]*structpb.Struct{manifests.JWTSecretResource: secret(value, ownedBy("DittoServer", "files", owner))}
 	}
 
 	cases := map[string]struct {
 		reason   string
-		composed map[string]*podinputs.Source
+		composed map[string]*structpb.Struct
 		lookedUp *fnv1.Resources
 		want     string
 		creating bool
@@ -156,13 +154,13 @@ func TestCompose(t *testing.T) {
 			if tc.lookedUp != nil {
 				required["secret/"+jwtName] = tc.lookedUp
 			}
-			secrets, absent := compose(server(), &observe.Composed{Secrets: tc.composed}, required)
+			secrets, absent := compose(server(), &observed.Composed{Secrets: tc.composed}, required)
 
 			if diff := cmp.Diff(tc.want, seen(secrets, manifests.JWTSecretResource, "jwt-secret")); diff != "" {
-				t.Errorf("%s\nCompose(...): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("%s\nGenerate(...): -want, +got:\n%s", tc.reason, diff)
 			}
-			if diff := cmp.Diff(tc.creating, absent[podinputs.Secret(jwtName)].Creating); diff != "" {
-				t.Errorf("%s\nCompose(...): -want creating, +got creating:\n%s", tc.reason, diff)
+			if diff := cmp.Diff(tc.creating, absent[Secret(jwtName)].Creating); diff != "" {
+				t.Errorf("%s\nGenerate(...): -want creating, +got creating:\n%s", tc.reason, diff)
 			}
 		})
 	}
@@ -176,52 +174,52 @@ func TestComposeAdmin(t *testing.T) {
 
 	cases := map[string]struct {
 		reason   string
-		given    func(xr *observe.Composite, have *observe.Composed)
+		given    func(xr *observed.Composite, have *observed.Composed)
 		required required
 		want     string
-		absent   podinputs.Absent // The Text is part of what is said.
+		absent   Absent // The Text is part of what is said.
 	}{
-		"New":           {reason: "A new server gets a password.", required: required{"rights": claims, claim: found()}, want: generated, absent: podinputs.Absent{Creating: true}},
-		"RightsUnknown": {reason: "Before it is known whether the claim may be looked up, nothing is generated.", want: none, absent: podinputs.Absent{Creating: true}},
-		"ClaimUnknown":  {reason: "Before the claim is looked up, nothing is generated.", required: required{"rights": claims}, want: none, absent: podinputs.Absent{Creating: true}},
+		"New":           {reason: "A new server gets a password.", required: required{"rights": claims, claim: found()}, want: generated, absent: Absent{Creating: true}},
+		"RightsUnknown": {reason: "Before it is known whether the claim may be looked up, nothing is generated.", want: none, absent: Absent{Creating: true}},
+		"ClaimUnknown":  {reason: "Before the claim is looked up, nothing is generated.", required: required{"rights": claims}, want: none, absent: Absent{Creating: true}},
 		"ClaimThere": {
 			reason:   "The database of an earlier server knows another password.",
 			required: required{"rights": claims, claim: found(object(t, "PersistentVolumeClaim", "controlplane-files-0", nil))},
-			want:     none, absent: podinputs.Absent{Text: `PersistentVolumeClaim "controlplane-files-0" has the database`},
+			want:     none, absent: Absent{Text: `PersistentVolumeClaim "controlplane-files-0" has the database`},
 		},
-		"NoRights":       {reason: "What cannot be looked up may be there.", required: required{"rights": found()}, want: none, absent: podinputs.Absent{Text: "Apply the function's example/rbac.yaml"}},
-		"NoRightsListed": {reason: "Rights on other kinds are none on claims.", required: required{"rights": rights(t, "statefulsets.apps")}, want: none, absent: podinputs.Absent{Text: "Apply the function's example/rbac.yaml"}},
+		"NoRights":       {reason: "What cannot be looked up may be there.", required: required{"rights": found()}, want: none, absent: Absent{Text: "Apply the function's example/rbac.yaml"}},
+		"NoRightsListed": {reason: "Rights on other kinds are none on claims.", required: required{"rights": rights(t, "statefulsets.apps")}, want: none, absent: Absent{Text: "Apply the function's example/rbac.yaml"}},
 		"OtherVolume": {
 			reason: "The claim is the one that the database is on.",
-			given: func(xr *observe.Composite, _ *observe.Composed) {
+			given: func(xr *observed.Composite, _ *observed.Composed) {
 				xr.Spec.Database.SQLite.Path = "/data/store/metadata/cp.db"
 			},
 			required: required{"rights": claims, "claim/metadata-files-0": found(object(t, "PersistentVolumeClaim", "metadata-files-0", nil))},
-			want:     none, absent: podinputs.Absent{Text: `PersistentVolumeClaim "metadata-files-0" has the database`},
+			want:     none, absent: Absent{Text: `PersistentVolumeClaim "metadata-files-0" has the database`},
 		},
 		"Postgres": {
 			reason: "A database outside of the claims is nothing that could be looked up.",
-			given:  func(xr *observe.Composite, _ *observe.Composed) { xr.Spec.Database.Type = v1alpha1.DatabasePostgres },
-			want:   generated, absent: podinputs.Absent{Creating: true},
+			given:  func(xr *observed.Composite, _ *observed.Composed) { xr.Spec.Database.Type = v1alpha1.DatabasePostgres },
+			want:   generated, absent: Absent{Creating: true},
 		},
 		"Running": {
 			reason: "The database of a running server knows the password that was deleted.",
-			given:  func(_ *observe.Composite, have *observe.Composed) { have.StatefulSet = &observe.StatefulSet{} },
-			want:   none, absent: podinputs.Absent{Text: "the server's database knows the password"},
+			given:  func(_ *observed.Composite, have *observed.Composed) { have.StatefulSet = &observed.StatefulSet{} },
+			want:   none, absent: Absent{Text: "the server's database knows the password"},
 		},
 		"RunningEmptied": {
 			reason: "A Secret that has lost its value is not left out: that would delete it.",
-			given: func(_ *observe.Composite, have *observe.Composed) {
-				have.StatefulSet = &observe.StatefulSet{}
-				have.Secrets = map[string]*podinputs.Source{manifests.AdminSecretResource: podinputs.NewSource(object(t, "Secret", admin, nil))}
+			given: func(_ *observed.Composite, have *observed.Composed) {
+				have.StatefulSet = &observed.StatefulSet{}
+				have.Secrets = map[string]*structpb.Struct{manifests.AdminSecretResource: object(t, "Secret", admin, nil)}
 			},
-			want: emptied, absent: podinputs.Absent{Text: "the server's database knows the password"},
+			want: emptied, absent: Absent{Text: "the server's database knows the password"},
 		},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			xr, have := server(), &observe.Composed{}
+			xr, have := server(), &observed.Composed{}
 			if tc.given != nil {
 				tc.given(xr, have)
 			}
@@ -231,11 +229,11 @@ func TestComposeAdmin(t *testing.T) {
 			secrets, absent := compose(xr, have, answers)
 
 			if diff := cmp.Diff(tc.want, seen(secrets, manifests.AdminSecretResource, adminKey)); diff != "" {
-				t.Errorf("%s\nCompose(...): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("%s\nGenerate(...): -want, +got:\n%s", tc.reason, diff)
 			}
-			got := absent[podinputs.Secret(admin)]
+			got := absent[Secret(admin)]
 			if got.Creating != tc.absent.Creating || !strings.Contains(got.Text, tc.absent.Text) || tc.absent.Text == "" && got.Text != "" {
-				t.Errorf("%s\nCompose(...): want absent %+v, got %+v", tc.reason, tc.absent, got)
+				t.Errorf("%s\nGenerate(...): want absent %+v, got %+v", tc.reason, tc.absent, got)
 			}
 		})
 	}
@@ -247,7 +245,7 @@ func TestValuesDiffer(t *testing.T) {
 	for range 10 {
 		xr := server()
 		xr.Spec.Database.Type = v1alpha1.DatabasePostgres
-		secrets, _ := compose(xr, &observe.Composed{}, map[string]*fnv1.Resources{"secret/" + jwtName: found(), "secret/" + admin: found()})
+		secrets, _ := compose(xr, &observed.Composed{}, map[string]*fnv1.Resources{"secret/" + jwtName: found(), "secret/" + admin: found()})
 		for resource, key := range map[string]string{manifests.JWTSecretResource: "jwt-secret", manifests.AdminSecretResource: adminKey} {
 			value := string(secrets[resource].(*corev1.Secret).Data[key])
 			if len(value) < 32 || len(value) > 72 {

@@ -1,14 +1,15 @@
-package observe
+package status
 
 import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
+	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/rollout"
 )
 
-// XRStatus is the complete status that the function owns: a field that is left
+// Fields are the complete status that the function owns: a field that is left
 // out is removed. The pending hash is empty unless something waits for the user.
-func XRStatus(xr *Composite, ss *StatefulSet, d rollout.Decision, pendingHash string) map[string]any {
+func Fields(xr *observed.Composite, ss *observed.StatefulSet, d rollout.Decision, pendingHash string) map[string]any {
 	status := map[string]any{
 		"observedGeneration": xr.GetGeneration(),
 		"replicas":           int64(0),
@@ -34,7 +35,7 @@ func XRStatus(xr *Composite, ss *StatefulSet, d rollout.Decision, pendingHash st
 }
 
 // phase of a server. It is stopped when no pod is left, and not when none is wanted.
-func phase(xr *Composite, ss *StatefulSet) string {
+func phase(xr *observed.Composite, ss *observed.StatefulSet) string {
 	switch {
 	case ss == nil || ss.Replicas != *xr.Spec.Replicas:
 		return v1alpha1.PhasePending

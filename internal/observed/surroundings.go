@@ -1,19 +1,19 @@
-package observe
+package observed
 
 import (
 	"slices"
 
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/dittofs/function-dittoserver/internal/lookups"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
+	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
 // Surroundings are what Crossplane does not observe for a DittoServer, and the
 // function has to know of. Objects are looked up while they are not observed, and
 // no longer.
 type Surroundings struct {
-	lookups *lookups.Lookups
+	lookups *Lookups
 	xr      Identity
 }
 
@@ -23,7 +23,7 @@ type Identity struct {
 }
 
 // NewSurroundings returns those of a DittoServer.
-func NewSurroundings(l *lookups.Lookups, xr Identity) *Surroundings {
+func NewSurroundings(l *Lookups, xr Identity) *Surroundings {
 	return &Surroundings{lookups: l, xr: xr}
 }
 
@@ -60,7 +60,7 @@ func (s *Surroundings) Holder(resource, apiVersion, kind, name string) (Holder, 
 	case !may:
 		return Nobody, nil
 	}
-	a := s.lookups.Get("object/"+resource, lookups.Ref{APIVersion: apiVersion, Kind: kind, Namespace: s.xr.Namespace, Name: name})
+	a := s.lookups.Get("object/"+resource, Ref{APIVersion: apiVersion, Kind: kind, Namespace: s.xr.Namespace, Name: name})
 	switch {
 	case !a.Known:
 		return Unasked, nil
@@ -72,13 +72,13 @@ func (s *Surroundings) Holder(resource, apiVersion, kind, name string) (Holder, 
 
 // HolderOf says whose an object is.
 func (s *Surroundings) HolderOf(o *structpb.Struct) Holder {
-	owner := lookups.ControllerOf(o)
+	owner := structs.ControllerOf(o)
 	switch {
 	case owner != nil && owner.UID == s.xr.UID:
 		return Ours
 	case owner != nil && owner.Kind == "DittoServer" && owner.Name == s.xr.Name:
 		return Leaving
-	case owner != nil || !s.labelled(o) || lookups.Annotations(o)[annotationResourceName].GetStringValue() == "":
+	case owner != nil || !s.labelled(o) || structs.Annotation(o, annotationResourceName) == "":
 		return Others
 	}
 	return Ours
@@ -87,9 +87,8 @@ func (s *Surroundings) HolderOf(o *structpb.Struct) Holder {
 // labelled says whether an object has the labels of the DittoServer's objects, or
 // those that they had before.
 func (s *Surroundings) labelled(o *structpb.Struct) bool {
-	l := lookups.Labels(o)
-	return l[manifests.LabelServer].GetStringValue() == s.xr.Name ||
-		l["app.kubernetes.io/name"].GetStringValue() == "dittofs" && l["app.kubernetes.io/instance"].GetStringValue() == s.xr.Name
+	return structs.Label(o, manifests.LabelServer) == s.xr.Name ||
+		structs.Label(o, "app.kubernetes.io/name") == "dittofs" && structs.Label(o, "app.kubernetes.io/instance") == s.xr.Name
 }
 
 // Kinds that Crossplane may read in every installation, as it composes or serves
@@ -117,8 +116,8 @@ func (s *Surroundings) mayRead(kind string) (known, may bool) {
 	if slices.Contains(alwaysReadable, kind) {
 		return true, true
 	}
-	a := s.lookups.Get("rights", lookups.Ref{APIVersion: "apiextensions.crossplane.io/v1beta1", Kind: "EnvironmentConfig", Name: "function-dittoserver"})
-	for _, v := range a.Object.GetFields()["data"].GetStructValue().GetFields()["readable"].GetListValue().GetValues() {
+	a := s.lookups.Get("rights", Ref{APIVersion: "apiextensions.crossplane.io/v1beta1", Kind: "EnvironmentConfig", Name: "function-dittoserver"})
+	for _, v := range structs.At(a.Object, "data", "readable").GetListValue().GetValues() {
 		may = may || v.GetStringValue() == readable[kind]
 	}
 	return a.Known, may
@@ -132,9 +131,9 @@ func (s *Surroundings) Adopt(have *Composed) (Holder, error) {
 		return Ours, nil
 	}
 
-	objects, known := s.lookups.List("configs", lookups.Ref{APIVersion: "v1", Kind: "ConfigMap", Namespace: s.xr.Namespace}, manifests.LabelServer, s.xr.Name)
+	objects, known := s.lookups.List("configs", Ref{APIVersion: "v1", Kind: "ConfigMap", Namespace: s.xr.Namespace}, manifests.LabelServer, s.xr.Name)
 	for _, o := range objects {
-		resource := lookups.Annotations(o)[annotationResourceName].GetStringValue()
+		resource := structs.Annotation(o, annotationResourceName)
 		if _, exists := have.ConfigMaps[resource]; exists || !manifests.IsConfigMapResource(resource) || s.HolderOf(o) != Ours {
 			continue
 		}
@@ -169,6 +168,6 @@ func (s *Surroundings) Claim(template string) Claim {
 		return Claim{Known: known}
 	}
 	name := manifests.ClaimName(s.xr.Name, template)
-	a := s.lookups.Get("claim/"+name, lookups.Ref{APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: s.xr.Namespace, Name: name})
+	a := s.lookups.Get("claim/"+name, Ref{APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: s.xr.Namespace, Name: name})
 	return Claim{Known: a.Known, MayRead: true, Object: a.Object}
 }

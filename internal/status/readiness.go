@@ -1,4 +1,4 @@
-package observe
+package status
 
 import (
 	corev1 "k8s.io/api/core/v1"
@@ -6,11 +6,12 @@ import (
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
+	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/rollout"
 )
 
-// Ready says whether a composed resource is as wanted.
-func Ready(name string, o runtime.Object, have *Composed, want *manifests.Objects, d rollout.Decision) bool {
+// Ready says whether a composed resource other than the StatefulSet is as wanted.
+func Ready(name string, o runtime.Object, have *observed.Composed) bool {
 	switch o := o.(type) {
 	case *corev1.ConfigMap:
 		return have.ConfigMaps[name].Config == o.Data[dittofs.ConfigFile] && have.Exists[name]
@@ -19,26 +20,23 @@ func Ready(name string, o runtime.Object, have *Composed, want *manifests.Object
 			return have.Exposed[name]
 		}
 	}
-	switch name {
-	case manifests.StatefulSetResource:
-		return statefulSetReady(have.StatefulSet, want, d)
-	case manifests.PerconaResource:
+	if name == manifests.PerconaResource {
 		return have.PerconaReady
 	}
 	return have.Exists[name]
 }
 
-// statefulSetReady says whether the server runs as wanted. One that is held for a
+// StatefulSetReady says whether the server runs as wanted. One that is held for a
 // Secret, for its database or for the user does not become unready by that, as it
 // runs; one that is held for its ConfigMap does, so that Crossplane comes back soon.
-func statefulSetReady(ss *StatefulSet, want *manifests.Objects, d rollout.Decision) bool {
+func StatefulSetReady(ss *observed.StatefulSet, want *manifests.Objects, d rollout.Decision) bool {
 	return ss != nil && d.Reason != rollout.ConfigMapFirst && (d.Action == rollout.Hold || len(d.Changes) == 0) &&
 		rolledOut(ss, *want.StatefulSet.Spec.Replicas)
 }
 
 // rolledOut says whether the StatefulSet's controller is done: it has seen the
 // newest spec, and all pods are of it and ready.
-func rolledOut(ss *StatefulSet, replicas int32) bool {
+func rolledOut(ss *observed.StatefulSet, replicas int32) bool {
 	s := &ss.Status
 	return ss.Replicas == replicas && ss.Settled() && s.ReadyReplicas == replicas &&
 		(replicas == 0 || s.CurrentRevision == s.UpdateRevision)

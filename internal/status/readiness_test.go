@@ -1,9 +1,11 @@
-package observe
+package status
 
 import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+
+	"github.com/dittofs/function-dittoserver/internal/observed"
 )
 
 // TestRolledOut goes through the ways in which a StatefulSet is not done. What
@@ -39,7 +41,7 @@ func TestRolledOut(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			ss := &StatefulSet{Generation: 2, Replicas: tc.replicas, Status: tc.status}
+			ss := &observed.StatefulSet{Generation: 2, Replicas: tc.replicas, Status: tc.status}
 			if tc.scaled != nil {
 				ss.Replicas = *tc.scaled
 			}

@@ -1,22 +1,14 @@
-package observe
+// Package status says how a server is: in readiness, conditions, status and events.
+package status
 
 import (
 	"fmt"
 	"strings"
 
 	"github.com/dittofs/function-dittoserver/internal/manifests"
+	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/podinputs"
 	"github.com/dittofs/function-dittoserver/internal/rollout"
-)
-
-// A Status of a condition.
-type Status string
-
-// Statuses of a condition.
-const (
-	True    Status = "True"
-	False   Status = "False"
-	Unknown Status = "Unknown"
 )
 
 // Types of the conditions that the function sets on the composite resource.
@@ -51,48 +43,22 @@ const (
 	reasonNotUsed     = "NotUsed"
 )
 
-// A Condition of the composite resource. Messages have neither times nor
-// counters: a message that changes is a write, and a write runs the function.
-type Condition struct {
-	Type    string
-	Status  Status
-	Reason  string
-	Message string
-}
-
-// NeedsAttention says whether somebody has to do something.
-func (c *Condition) NeedsAttention() bool {
-	switch c.Type {
-	case TypeSecretsResolved:
-		return c.Status == False && c.Reason != reasonCreating
-	case TypeStorageInSync, TypeServiceMonitorReady:
-		return c.Status == False
-	case TypeDatabaseReady:
-		return c.Status == False && c.Reason == reasonKindMissing
-	case TypeNamesAvailable:
-		return c.Status == False && c.Reason == reasonTaken
-	case TypeRestartPending:
-		return c.Status == True && (c.Reason == string(rollout.ManualPolicy) || c.Reason == reasonRefused)
-	}
-	return false
-}
-
 // A View is what the conditions are made of.
 type View struct {
-	XR       *Composite
-	Have     *Composed
+	XR       *observed.Composite
+	Have     *observed.Composed
 	Want     *manifests.Objects
 	Secrets  *podinputs.Resolution
 	Gone     []podinputs.Problem
-	Kinds    Kinds
-	Names    []Name
+	Kinds    observed.Kinds
+	Names    []observed.Name
 	Drift    []string
 	Decision rollout.Decision
 }
 
 // Conditions of a server that could be rendered, in a fixed order.
-func Conditions(v *View) []Condition {
-	cs := []Condition{
+func Conditions(v *View) []observed.Condition {
+	cs := []observed.Condition{
 		v.configReady(),
 		v.secretsResolved(),
 		Available(v.Have.StatefulSet, v.XR.Spec.Replicas),
@@ -100,7 +66,7 @@ func Conditions(v *View) []Condition {
 		v.storageInSync(),
 		v.restartPending(),
 	}
-	for _, c := range []Condition{v.databaseReady(), v.serviceMonitorReady(), v.namesAvailable()} {
+	for _, c := range []observed.Condition{v.databaseReady(), v.serviceMonitorReady(), v.namesAvailable()} {
 		if _, was := v.XR.Conditions[c.Type]; was || c.Reason != reasonNotUsed {
 			cs = append(cs, c)
 		}
@@ -108,18 +74,18 @@ func Conditions(v *View) []Condition {
 	return cs
 }
 
-func (v *View) databaseReady() Condition {
-	c := Condition{Type: TypeDatabaseReady, Status: False}
+func (v *View) databaseReady() observed.Condition {
+	c := observed.Condition{Type: TypeDatabaseReady, Status: observed.False}
 	switch {
-	case v.Kinds.Percona == KindUnused:
-		c.Status, c.Reason = True, reasonNotUsed
-	case v.Kinds.Percona == KindPending:
-		c.Status, c.Reason, c.Message = Unknown, string(KindPending), kindPending
-	case v.Kinds.Percona == KindMissing:
+	case v.Kinds.Percona == observed.KindUnused:
+		c.Status, c.Reason = observed.True, reasonNotUsed
+	case v.Kinds.Percona == observed.KindPending:
+		c.Status, c.Reason, c.Message = observed.Unknown, string(observed.KindPending), kindPending
+	case v.Kinds.Percona == observed.KindMissing:
 		c.Reason, c.Message = reasonKindMissing, kindMissing(manifests.PerconaKind, manifests.PerconaAPIVersion)+
 			"Install version 2 of Percona's operator for PostgreSQL, or remove spec.percona"
 	case v.Have.PerconaReady:
-		c.Status, c.Reason = True, "Ready"
+		c.Status, c.Reason = observed.True, "Ready"
 	default:
 		c.Reason = "NotReady"
 		c.Message = fmt.Sprintf("PerconaPGCluster %q is not ready. A server that does not use it yet waits for it", manifests.PerconaName(v.XR.DittoServer))
@@ -127,17 +93,17 @@ func (v *View) databaseReady() Condition {
 	return c
 }
 
-func (v *View) serviceMonitorReady() Condition {
-	c := Condition{Type: TypeServiceMonitorReady, Status: True}
+func (v *View) serviceMonitorReady() observed.Condition {
+	c := observed.Condition{Type: TypeServiceMonitorReady, Status: observed.True}
 	switch v.Kinds.ServiceMonitor {
-	case KindUnused:
+	case observed.KindUnused:
 		c.Reason = reasonNotUsed
-	case KindKnown:
+	case observed.KindKnown:
 		c.Reason = "Composed"
-	case KindPending:
-		c.Status, c.Reason, c.Message = Unknown, string(KindPending), kindPending
-	case KindMissing:
-		c.Status, c.Reason = False, reasonKindMissing
+	case observed.KindPending:
+		c.Status, c.Reason, c.Message = observed.Unknown, string(observed.KindPending), kindPending
+	case observed.KindMissing:
+		c.Status, c.Reason = observed.False, reasonKindMissing
 		c.Message = kindMissing(manifests.ServiceMonitorKind, manifests.ServiceMonitorAPIVersion) +
 			"Install the Prometheus operator, or set spec.metrics.serviceMonitor.enabled to false"
 	}
@@ -151,39 +117,39 @@ func kindMissing(kind, apiVersion string) string {
 }
 
 // Failed is the condition of a call that ends with a fatal result.
-func Failed(reason, message string) Condition {
-	return Condition{Type: TypeConfigReady, Status: False, Reason: reason, Message: message}
+func Failed(reason, message string) observed.Condition {
+	return observed.Condition{Type: TypeConfigReady, Status: observed.False, Reason: reason, Message: message}
 }
 
-func (v *View) configReady() Condition {
-	c := Condition{Type: TypeConfigReady, Status: True, Reason: "Written"}
+func (v *View) configReady() observed.Condition {
+	c := observed.Condition{Type: TypeConfigReady, Status: observed.True, Reason: "Written"}
 	name := v.Want.ConfigMap.GetName()
 	switch cm, exists := v.Have.ConfigMaps[manifests.ConfigMapResource(v.Want.Config)]; {
 	case v.Have.HasConfig(v.Want.Config):
 	case exists && cm.Immutable:
-		c.Status, c.Reason = False, "Altered"
+		c.Status, c.Reason = observed.False, "Altered"
 		c.Message = fmt.Sprintf("ConfigMap %q is not as the function has written it, and immutable. Delete it: it is written again", name)
 	default:
-		c.Status, c.Reason, c.Message = False, reasonCreating, fmt.Sprintf("ConfigMap %q is being created", name)
+		c.Status, c.Reason, c.Message = observed.False, reasonCreating, fmt.Sprintf("ConfigMap %q is being created", name)
 	}
 	return c
 }
 
-func (v *View) secretsResolved() Condition {
-	c := Condition{Type: TypeSecretsResolved, Status: True, Reason: "Resolved"}
+func (v *View) secretsResolved() observed.Condition {
+	c := observed.Condition{Type: TypeSecretsResolved, Status: observed.True, Reason: "Resolved"}
 	switch s := v.Secrets; {
 	case len(s.Problems) > 0:
-		c.Status, c.Reason = False, "Unresolved"
+		c.Status, c.Reason = observed.False, "Unresolved"
 		c.Message = list(s.Problems) + ". " + consequence(v.Decision)
 	case len(v.Gone) > 0:
-		c.Status, c.Reason = False, "GoneForRunning"
+		c.Status, c.Reason = observed.False, "GoneForRunning"
 		c.Message = list(v.Gone) + ". What the server is to read is there, but it still runs with the former, and its pod does not start again without it. " +
 			"Bring it back, or let the server restart with what waits (see RestartPending)"
 	case len(s.Creating) > 0:
-		c.Status, c.Reason = False, reasonCreating
+		c.Status, c.Reason = observed.False, reasonCreating
 		c.Message = "Being created: " + refs(s.Creating)
 	case len(s.Pending) > 0:
-		c.Status, c.Reason = Unknown, "Pending"
+		c.Status, c.Reason = observed.Unknown, "Pending"
 		c.Message = "Crossplane has not looked up all Secrets yet"
 	}
 	return c
@@ -219,45 +185,45 @@ func consequence(d rollout.Decision) string {
 
 // Available says whether the server serves. It is about what is observed, and needs
 // no spec that is valid: the replicas are nil if they are not known.
-func Available(ss *StatefulSet, replicas *int32) Condition {
-	c := Condition{Type: TypeAvailable, Status: True, Reason: "Serving"}
+func Available(ss *observed.StatefulSet, replicas *int32) observed.Condition {
+	c := observed.Condition{Type: TypeAvailable, Status: observed.True, Reason: "Serving"}
 	switch {
 	case ss == nil:
-		c.Status, c.Reason, c.Message = False, "NotCreated", "There is no StatefulSet yet"
+		c.Status, c.Reason, c.Message = observed.False, "NotCreated", "There is no StatefulSet yet"
 	case ss.Replicas == 0 && ss.Status.Replicas == 0 && (replicas == nil || *replicas == 0):
 		c.Reason, c.Message = "Stopped", "The server is scaled to 0"
 	case ss.Status.ReadyReplicas == 0:
-		c.Status, c.Reason, c.Message = False, "NotReady", "The pod is not ready"
+		c.Status, c.Reason, c.Message = observed.False, "NotReady", "The pod is not ready"
 	}
 	return c
 }
 
-func (v *View) progressing() Condition {
-	c := Condition{Type: TypeProgressing, Status: False, Reason: "RolledOut"}
+func (v *View) progressing() observed.Condition {
+	c := observed.Condition{Type: TypeProgressing, Status: observed.False, Reason: "RolledOut"}
 	switch {
 	case v.Decision.Action == rollout.Withhold:
 		c.Reason, c.Message = "Waiting", "The StatefulSet is not created yet"
 	case v.Have.StatefulSet == nil:
-		c.Status, c.Reason, c.Message = True, reasonCreating, "The StatefulSet is being created"
-	case !statefulSetReady(v.Have.StatefulSet, v.Want, v.Decision):
-		c.Status, c.Reason = True, "RollingOut"
+		c.Status, c.Reason, c.Message = observed.True, reasonCreating, "The StatefulSet is being created"
+	case !StatefulSetReady(v.Have.StatefulSet, v.Want, v.Decision):
+		c.Status, c.Reason = observed.True, "RollingOut"
 		c.Message = "The pod is not yet ready with the newest configuration"
 	}
 	return c
 }
 
-func (v *View) storageInSync() Condition {
-	c := Condition{Type: TypeStorageInSync, Status: True, Reason: "InSync"}
+func (v *View) storageInSync() observed.Condition {
+	c := observed.Condition{Type: TypeStorageInSync, Status: observed.True, Reason: "InSync"}
 	if len(v.Drift) > 0 {
-		c.Status, c.Reason = False, "Immutable"
+		c.Status, c.Reason = observed.False, "Immutable"
 		c.Message = strings.Join(v.Drift, "; ") + ". " + manifests.StorageWayOut(v.XR.GetName())
 	}
 	return c
 }
 
 // restartPending says what of the server's pod is not yet as wanted, and why.
-func (v *View) restartPending() Condition {
-	c := Condition{Type: TypeRestartPending, Status: False, Reason: reasonUpToDate}
+func (v *View) restartPending() observed.Condition {
+	c := observed.Condition{Type: TypeRestartPending, Status: observed.False, Reason: reasonUpToDate}
 	ss, d := v.Have.StatefulSet, v.Decision
 	if ss == nil {
 		return c
@@ -267,7 +233,7 @@ func (v *View) restartPending() Condition {
 		if !v.advancing() {
 			return c
 		}
-		c.Status, c.Reason, c.Message = True, reasonRestarting, "The server's pod is being replaced"
+		c.Status, c.Reason, c.Message = observed.True, reasonRestarting, "The server's pod is being replaced"
 		if v.refused() {
 			c.Reason = reasonRefused
 			c.Message = fmt.Sprintf("The StatefulSet was sent, and is not as it was sent. What waits: %s. Crossplane's condition Synced and its events say what is in the way: "+
@@ -279,22 +245,22 @@ func (v *View) restartPending() Condition {
 	c.Reason = string(d.Reason)
 	switch d.Reason {
 	case rollout.ManualPolicy:
-		c.Status = True
+		c.Status = observed.True
 		c.Message = fmt.Sprintf("Waits for a new spec.rollout.restartToken: %s", waits)
 		if ss.Status.ReadyReplicas == 0 {
 			c.Message += ". The server is not ready: if that is to mend it, it takes the token too"
 		}
 	case rollout.ConfigMapFirst:
-		c.Status, c.Message = True, "The server restarts as soon as its ConfigMap is written"
+		c.Status, c.Message = observed.True, "The server restarts as soon as its ConfigMap is written"
 		if len(d.Changes) == 0 {
-			c.Status, c.Message = False, "The ConfigMap is being written again as the server has read it"
+			c.Status, c.Message = observed.False, "The ConfigMap is being written again as the server has read it"
 		}
 	case rollout.DatabasePending:
-		c.Status, c.Message = True, "The server restarts when its new database is ready"
+		c.Status, c.Message = observed.True, "The server restarts when its new database is ready"
 	case rollout.NameTaken:
-		c.Status, c.Message = True, "The server restarts when the name of its ConfigMap is free"
+		c.Status, c.Message = observed.True, "The server restarts when the name of its ConfigMap is free"
 	case rollout.SecretsPending, rollout.SecretsMissing, rollout.LookupsPending:
-		c.Status, c.Message = Unknown, "Whether the server has to restart is known when its Secrets are"
+		c.Status, c.Message = observed.Unknown, "Whether the server has to restart is known when its Secrets are"
 	}
 	return c
 }
@@ -311,7 +277,7 @@ func (v *View) advancing() bool {
 // goes on after the API server has called an object invalid, and says so in Synced.
 func (v *View) refused() bool {
 	was := v.XR.Conditions[TypeRestartPending].Reason
-	return len(v.Decision.Changes) > 0 && (was == reasonRestarting || was == reasonRefused) && v.XR.Conditions[typeSynced].Status == False
+	return len(v.Decision.Changes) > 0 && (was == reasonRestarting || was == reasonRefused) && v.XR.Conditions[typeSynced].Status == observed.False
 }
 
 // Refused says whether what is sent is refused, so that it has to be tried again.
@@ -320,24 +286,24 @@ func (v *View) Refused() bool {
 }
 
 // namesAvailable names what has a name that an object of the server is to have.
-func (v *View) namesAvailable() Condition {
-	c := Condition{Type: TypeNamesAvailable, Status: True, Reason: reasonNotUsed}
+func (v *View) namesAvailable() observed.Condition {
+	c := observed.Condition{Type: TypeNamesAvailable, Status: observed.True, Reason: reasonNotUsed}
 	taken, leaving := []string{}, []string{}
 	for _, n := range v.Names {
 		switch n.Holder {
-		case Others:
+		case observed.Others:
 			taken = append(taken, n.String())
-		case Leaving:
+		case observed.Leaving:
 			leaving = append(leaving, n.String())
-		case Unasked, Nobody, Ours:
+		case observed.Unasked, observed.Nobody, observed.Ours:
 		}
 	}
 	switch {
 	case len(taken) > 0:
-		c.Status, c.Reason = False, reasonTaken
+		c.Status, c.Reason = observed.False, reasonTaken
 		c.Message = fmt.Sprintf("Not of this DittoServer: %s. It is left alone, and the DittoServer does without. Delete it, or give the DittoServer another name", strings.Join(taken, ", "))
 	case len(leaving) > 0:
-		c.Status, c.Reason = False, "Deleting"
+		c.Status, c.Reason = observed.False, "Deleting"
 		c.Message = "Being deleted with an earlier DittoServer of the name: " + strings.Join(leaving, ", ")
 	default:
 		if _, was := v.XR.Conditions[TypeNamesAvailable]; was {
@@ -346,13 +312,3 @@ func (v *View) namesAvailable() Condition {
 	}
 	return c
 }
-
-// ShortHash is enough of a hash to tell two apart.
-func ShortHash(hash string) string {
-	if len(hash) > shortHashLength {
-		return hash[:shortHashLength]
-	}
-	return hash
-}
-
-const shortHashLength = 8

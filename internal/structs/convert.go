@@ -1,7 +1,4 @@
-// Package compose turns typed Kubernetes objects into desired composed resources
-// that say no more than was meant. Crossplane applies what it is given by force,
-// and owns every field of it.
-package compose
+package structs
 
 import (
 	"unicode/utf8"
@@ -13,10 +10,11 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 )
 
-// Resource converts an object. Zero numbers, empty strings and the like do not
-// come along unless the type has them behind a pointer, where they are meant:
-// replicas 0 does.
-func Resource(o runtime.Object) (*structpb.Struct, error) {
+// FromObject converts a typed Kubernetes object into one that says no more than was
+// meant: Crossplane applies what it is given by force, and owns every field of it.
+// Zero numbers, empty strings and the like do not come along unless the type has
+// them behind a pointer, where they are meant: replicas 0 does.
+func FromObject(o runtime.Object) (*structpb.Struct, error) {
 	v, err := value.NewValueReflect(o)
 	if err != nil {
 		return nil, errors.Wrapf(err, "cannot convert %T", o)
@@ -102,4 +100,13 @@ func removeEmpty(object map[string]*structpb.Value, field string) {
 
 func child(object map[string]*structpb.Value, field string) map[string]*structpb.Value {
 	return object[field].GetStructValue().GetFields()
+}
+
+// Into reads a value that Kubernetes has stored, and which therefore has the right
+// types, into a Go type. It leaves that alone if the value is no object.
+func Into(v *structpb.Value, into any) error {
+	if v.GetStructValue() == nil {
+		return nil
+	}
+	return runtime.DefaultUnstructuredConverter.FromUnstructured(v.GetStructValue().AsMap(), into)
 }

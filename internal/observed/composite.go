@@ -1,6 +1,6 @@
-// Package observe reads what Crossplane has observed, and says in readiness,
-// conditions and status how the server is.
-package observe
+// Package observed reads what Crossplane has observed and looked up for a
+// DittoServer. It judges nothing.
+package observed
 
 import (
 	"google.golang.org/protobuf/types/known/structpb"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/decode"
+	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
 // A Composite is the observed composite resource.
@@ -21,24 +22,26 @@ type Composite struct {
 
 // IdentityOf returns what tells a composite resource from others.
 func IdentityOf(xr *structpb.Struct) Identity {
-	meta := xr.GetFields()["metadata"].GetStructValue().GetFields()
-	return Identity{Name: meta["name"].GetStringValue(), Namespace: meta["namespace"].GetStringValue(), UID: meta["uid"].GetStringValue()}
+	return Identity{Name: structs.Name(xr), Namespace: structs.Namespace(xr), UID: structs.Text(xr, "metadata", "uid")}
+}
+
+// Identity tells the composite resource from others.
+func (c *Composite) Identity() Identity {
+	return Identity{Name: c.Name, Namespace: c.Namespace, UID: string(c.UID)}
 }
 
 // NewComposite reads a composite resource. Fields that the function does not know
 // are passed over: a newer XRD may have them.
 func NewComposite(xr *structpb.Struct) (*Composite, field.ErrorList) {
-	meta := xr.GetFields()["metadata"].GetStructValue().GetFields()
-	status := xr.GetFields()["status"].GetStructValue().GetFields()
 	id := IdentityOf(xr)
 	c := &Composite{DittoServer: &v1alpha1.DittoServer{}, Conditions: ConditionsOf(xr)}
 
 	c.Name, c.Namespace, c.UID = id.Name, id.Namespace, types.UID(id.UID)
-	c.Generation = int64(meta["generation"].GetNumberValue())
-	c.Status.ConfigHash = status["configHash"].GetStringValue()
+	c.Generation = int64(structs.Number(xr, "metadata", "generation"))
+	c.Status.ConfigHash = structs.Text(xr, "status", "configHash")
 
 	user := map[string]any{}
-	for k, v := range xr.GetFields()["spec"].GetStructValue().GetFields() {
+	for k, v := range structs.Fields(xr, "spec") {
 		if k != "crossplane" {
 			user[k] = v.AsInterface()
 		}
@@ -55,15 +58,32 @@ func NewComposite(xr *structpb.Struct) (*Composite, field.ErrorList) {
 // ConditionsOf returns the conditions of a composite resource, by type.
 func ConditionsOf(xr *structpb.Struct) map[string]Condition {
 	cs := map[string]Condition{}
-	for _, v := range xr.GetFields()["status"].GetStructValue().GetFields()["conditions"].GetListValue().GetValues() {
-		f := v.GetStructValue().GetFields()
+	for _, o := range structs.Objects(xr, "status", "conditions") {
 		c := Condition{
-			Type:    f["type"].GetStringValue(),
-			Status:  Status(f["status"].GetStringValue()),
-			Reason:  f["reason"].GetStringValue(),
-			Message: f["message"].GetStringValue(),
+			Type:    structs.Text(o, "type"),
+			Status:  ConditionStatus(structs.Text(o, "status")),
+			Reason:  structs.Text(o, "reason"),
+			Message: structs.Text(o, "message"),
 		}
 		cs[c.Type] = c
 	}
 	return cs
+}
+
+// A ConditionStatus is the status of a condition.
+type ConditionStatus string
+
+// Statuses of a condition.
+const (
+	True    ConditionStatus = "True"
+	False   ConditionStatus = "False"
+	Unknown ConditionStatus = "Unknown"
+)
+
+// A Condition of the composite resource.
+type Condition struct {
+	Type    string
+	Status  ConditionStatus
+	Reason  string
+	Message string
 }

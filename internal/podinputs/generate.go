@@ -1,5 +1,4 @@
-// Package credentials generates the Secrets that a DittoServer names none for.
-package credentials
+package podinputs
 
 import (
 	"crypto/rand"
@@ -8,12 +7,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/dittofs/function-dittoserver/internal/manifests"
-	"github.com/dittofs/function-dittoserver/internal/observe"
-	"github.com/dittofs/function-dittoserver/internal/podinputs"
+	"github.com/dittofs/function-dittoserver/internal/observed"
 )
 
-// Compose returns the managed Secrets that are to exist, by the name of the
-// composed resource, and what it means of those that do not exist.
+// Generate returns the managed Secrets that are to exist, by the name of the composed
+// resource, and what it means of those that do not exist.
 //
 // A value is generated once. From then on it is carried over from what exists: from
 // the composed resource, or from the Secret as Crossplane has just looked it up.
@@ -21,22 +19,23 @@ import (
 // is somebody else's is used as it is, and left alone. One that was generated stays
 // when it is no longer needed: it would be another one, and so not be what the
 // server knows, if the user came back to it.
-func Compose(xr *observe.Composite, have *observe.Composed, around *observe.Surroundings, sources podinputs.Sources) (secrets map[string]runtime.Object, absent map[podinputs.Ref]podinputs.Absent) {
-	secrets, absent = map[string]runtime.Object{}, map[podinputs.Ref]podinputs.Absent{}
+func Generate(xr *observed.Composite, have *observed.Composed, around *observed.Surroundings, sources Sources) (secrets map[string]runtime.Object, absent map[Ref]Absent) {
+	secrets, absent = map[string]runtime.Object{}, map[Ref]Absent{}
 	for _, m := range manifests.ManagedSecrets(xr.DittoServer) {
-		ref := podinputs.Secret(m.Name)
-		s, exists := have.Secrets[m.Resource]
+		ref := Secret(m.Name)
+		object, exists := have.Secrets[m.Resource]
+		s := NewSource(object)
 		if !exists {
 			found, known := sources[ref]
 			if !known || !m.Needed {
 				continue
 			}
 			s = found
-			if h := holder(around, found); h == observe.Leaving {
+			if h := holder(around, found); h == observed.Leaving {
 				// Another one takes its place once it is gone.
-				absent[ref] = podinputs.Absent{Creating: true}
+				absent[ref] = Absent{Creating: true}
 				continue
-			} else if h == observe.Others {
+			} else if h == observed.Others {
 				continue
 			}
 		}
@@ -49,7 +48,7 @@ func Compose(xr *observe.Composite, have *observe.Composed, around *observe.Surr
 		if lost && m.InDatabase {
 			pending, why := known(xr, have, around)
 			if pending || why != "" {
-				absent[ref] = podinputs.Absent{Creating: pending, Text: why}
+				absent[ref] = Absent{Creating: pending, Text: why}
 				if exists { // To leave it out would delete it.
 					secrets[m.Resource] = m.Secret(nil)
 				}
@@ -58,7 +57,7 @@ func Compose(xr *observe.Composite, have *observe.Composed, around *observe.Surr
 		}
 		if lost {
 			value = []byte(rand.Text() + rand.Text())
-			absent[ref] = podinputs.Absent{Creating: true}
+			absent[ref] = Absent{Creating: true}
 		}
 		secrets[m.Resource] = m.Secret(value)
 	}
@@ -66,16 +65,16 @@ func Compose(xr *observe.Composite, have *observe.Composed, around *observe.Surr
 }
 
 // holder says whose a Secret is.
-func holder(around *observe.Surroundings, s *podinputs.Source) observe.Holder {
+func holder(around *observed.Surroundings, s *Source) observed.Holder {
 	if s == nil {
-		return observe.Nobody
+		return observed.Nobody
 	}
 	return around.HolderOf(s.Object)
 }
 
 // known says why there may be a database that knows the value already, so that no
 // other may be generated, and whether that is still to be found out.
-func known(xr *observe.Composite, have *observe.Composed, around *observe.Surroundings) (pending bool, why string) {
+func known(xr *observed.Composite, have *observed.Composed, around *observed.Surroundings) (pending bool, why string) {
 	const another = "or name a Secret with the password in spec.identity.admin.passwordSecretRef"
 	if have.StatefulSet != nil {
 		return false, "the server's database knows the password that was in it, and no other is generated. Bring the Secret back, " + another

@@ -10,7 +10,8 @@ import (
 
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/dittofs/function-dittoserver/internal/lookups"
+	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
 // A Ref is a Secret or a ConfigMap of the DittoServer's namespace.
@@ -46,14 +47,14 @@ type Sources map[Ref]*Source
 
 // LookUp asks Crossplane for what the inputs come from, in the one namespace that
 // it may come from.
-func LookUp(l *lookups.Lookups, inputs []Input, namespace string) Sources {
+func LookUp(l *observed.Lookups, inputs []Input, namespace string) Sources {
 	sources := Sources{}
 	for _, in := range inputs {
 		ref := in.Source
 		if _, asked := sources[ref]; asked {
 			continue
 		}
-		a := l.Get(ref.key(), lookups.Ref{APIVersion: "v1", Kind: ref.Kind, Namespace: namespace, Name: ref.Name})
+		a := l.Get(ref.key(), observed.Ref{APIVersion: "v1", Kind: ref.Kind, Namespace: namespace, Name: ref.Name})
 		switch {
 		case a.Object != nil:
 			sources[ref] = NewSource(a.Object)
@@ -75,11 +76,10 @@ type Source struct {
 
 // NewSource reads a Secret or a ConfigMap.
 func NewSource(object *structpb.Struct) *Source {
-	f := object.GetFields()
-	if f["kind"].GetStringValue() == KindConfigMap {
-		return &Source{Object: object, text: f["data"].GetStructValue().GetFields(), data: f["binaryData"].GetStructValue().GetFields()}
+	if structs.Text(object, "kind") == KindConfigMap {
+		return &Source{Object: object, text: structs.Fields(object, "data"), data: structs.Fields(object, "binaryData")}
 	}
-	return &Source{Object: object, data: f["data"].GetStructValue().GetFields()}
+	return &Source{Object: object, data: structs.Fields(object, "data")}
 }
 
 func (s *Source) keys() []string {

@@ -1,4 +1,4 @@
-package compose
+package structs
 
 import (
 	"testing"
@@ -15,8 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// TestResource converts objects into what is sent: nothing but what was meant.
-func TestResource(t *testing.T) {
+// TestFromObject converts objects into what is sent: nothing but what was meant.
+func TestFromObject(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		object runtime.Object
@@ -79,12 +79,12 @@ func TestResource(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := Resource(tc.object)
+			got, err := FromObject(tc.object)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
-				t.Errorf("%s\nResource(...): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("%s\nFromObject(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
 	}

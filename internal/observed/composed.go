@@ -1,4 +1,4 @@
-package observe
+package observed
 
 import (
 	"google.golang.org/protobuf/types/known/structpb"
@@ -7,9 +7,8 @@ import (
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
-	"github.com/dittofs/function-dittoserver/internal/lookups"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
-	"github.com/dittofs/function-dittoserver/internal/podinputs"
+	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
 // Composed is what exists of a DittoServer.
@@ -26,8 +25,8 @@ type Composed struct {
 	// Exposed are the Services that have got an address outside of the cluster.
 	Exposed map[string]bool
 
-	// Secrets that the function has made.
-	Secrets map[string]*podinputs.Source
+	// Secrets that the function has generated, by the name of the composed resource.
+	Secrets map[string]*structpb.Struct
 
 	// PerconaReady is set once the PerconaPGCluster is, and PerconaOwner is the UID
 	// of what it belongs to.
@@ -44,12 +43,13 @@ type ConfigMap struct {
 	Immutable bool
 }
 
-// Immutable is what the existing StatefulSet cannot change, or nil.
-func (c *Composed) Immutable() *manifests.Immutable {
-	if c.StatefulSet == nil {
-		return nil
+// Existing is what limits what a DittoServer can be changed into.
+func (c *Composed) Existing(xr Identity) manifests.Existing {
+	e := manifests.Existing{Database: c.PerconaOwner != "" && c.PerconaOwner == xr.UID}
+	if ss := c.StatefulSet; ss != nil {
+		e.Immutable, e.Keytab = &ss.Immutable, ss.Keytab
 	}
-	return &c.StatefulSet.Immutable
+	return e
 }
 
 // HasConfig says whether there is a ConfigMap with a config.yaml, under the name that
@@ -61,7 +61,7 @@ func (c *Composed) HasConfig(config string) bool {
 
 // NewComposed reads the composed resources that exist.
 func NewComposed(resources map[string]*fnv1.Resource) (*Composed, error) {
-	c := &Composed{ConfigMaps: map[string]ConfigMap{}, Exists: map[string]bool{}, Exposed: map[string]bool{}, Secrets: map[string]*podinputs.Source{}}
+	c := &Composed{ConfigMaps: map[string]ConfigMap{}, Exists: map[string]bool{}, Exposed: map[string]bool{}, Secrets: map[string]*structpb.Struct{}}
 	for name, r := range resources {
 		if err := c.add(name, r.GetResource()); err != nil {
 			return nil, err
@@ -72,8 +72,6 @@ func NewComposed(resources map[string]*fnv1.Resource) (*Composed, error) {
 
 func (c *Composed) add(name string, o *structpb.Struct) error {
 	c.Exists[name] = true
-	f := o.GetFields()
-
 	switch name {
 	case manifests.StatefulSetResource:
 		ss, err := newStatefulSet(o)
@@ -82,21 +80,20 @@ func (c *Composed) add(name string, o *structpb.Struct) error {
 		}
 		c.StatefulSet = ss
 	case manifests.APIServiceResource, manifests.NFSServiceResource, manifests.SMBServiceResource:
-		ingress := f["status"].GetStructValue().GetFields()["loadBalancer"].GetStructValue().GetFields()["ingress"]
-		c.Exposed[name] = len(ingress.GetListValue().GetValues()) > 0
+		c.Exposed[name] = len(structs.Objects(o, "status", "loadBalancer", "ingress")) > 0
 	case manifests.JWTSecretResource, manifests.AdminSecretResource:
-		c.Secrets[name] = podinputs.NewSource(o)
+		c.Secrets[name] = o
 	case manifests.PerconaResource:
-		c.PerconaReady = f["status"].GetStructValue().GetFields()["state"].GetStringValue() == "ready"
-		if owner := lookups.ControllerOf(o); owner != nil {
+		c.PerconaReady = structs.Text(o, "status", "state") == "ready"
+		if owner := structs.ControllerOf(o); owner != nil {
 			c.PerconaOwner = owner.UID
 		}
 	default:
 		if manifests.IsConfigMapResource(name) {
 			c.ConfigMaps[name] = ConfigMap{
-				Name:      lookups.Name(o),
-				Config:    f["data"].GetStructValue().GetFields()[dittofs.ConfigFile].GetStringValue(),
-				Immutable: f["immutable"].GetBoolValue(),
+				Name:      structs.Name(o),
+				Config:    structs.Text(o, "data", dittofs.ConfigFile),
+				Immutable: structs.At(o, "immutable").GetBoolValue(),
 			}
 		}
 	}

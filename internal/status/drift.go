@@ -1,4 +1,4 @@
-package observe
+package status
 
 import (
 	"fmt"
@@ -7,12 +7,14 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/dittofs/function-dittoserver/internal/manifests"
+	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
 // Drift says, a line each, where the volumes that a DittoServer asks for are not
 // those that it has. Where a claim template has another size the claim itself is
 // looked up: one that was resized by hand is as wanted, whatever the template says.
-func (s *Surroundings) Drift(xr *Composite, ss *StatefulSet) []string {
+func Drift(around *observed.Surroundings, xr *observed.Composite, ss *observed.StatefulSet) []string {
 	if ss == nil {
 		return nil
 	}
@@ -22,7 +24,7 @@ func (s *Surroundings) Drift(xr *Composite, ss *StatefulSet) []string {
 			lines = append(lines, d.Text)
 			continue
 		}
-		switch c := s.Claim(d.Claim); {
+		switch c := around.Claim(d.Claim); {
 		case !c.MayRead:
 			lines = append(lines, d.Text)
 		case hasSize(c.Object, d.Size):
@@ -41,19 +43,10 @@ func hasSize(claim *structpb.Struct, size *resource.Quantity) bool {
 	if err != nil || want.Cmp(*size) != 0 {
 		return false
 	}
-	got, err := resource.ParseQuantity(at(claim, "status", "capacity", "storage").GetStringValue())
+	got, err := resource.ParseQuantity(structs.Text(claim, "status", "capacity", "storage"))
 	return err == nil && got.Cmp(*size) >= 0
 }
 
 func requested(claim *structpb.Struct) string {
-	return at(claim, "spec", "resources", "requests", "storage").GetStringValue()
-}
-
-// at returns a field of an object, or nil.
-func at(o *structpb.Struct, path ...string) *structpb.Value {
-	v := structpb.NewStructValue(o)
-	for _, name := range path {
-		v = v.GetStructValue().GetFields()[name]
-	}
-	return v
+	return structs.Text(claim, "spec", "resources", "requests", "storage")
 }

@@ -1,7 +1,4 @@
-// Package lookups asks Crossplane for objects that the function reads and does
-// not compose. To ask and to read the answer is one call, so nothing is read that
-// was not asked for, and all that is asked for is in one place.
-package lookups
+package observed
 
 import (
 	"maps"
@@ -9,6 +6,8 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+
+	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
 // A Ref is an object of the cluster. It has no namespace if its kind has none.
@@ -25,15 +24,17 @@ type Answer struct {
 	Object *structpb.Struct
 }
 
-// Lookups are those of one call.
+// Lookups are the objects that the function asks Crossplane for in one call, as it
+// reads and does not compose them. To ask and to read the answer is one call, so
+// nothing is read that was not asked for, and all requirements are in one place.
 type Lookups struct {
 	answers map[string]*fnv1.Resources
 	asked   map[string]*fnv1.ResourceSelector
 	pending bool
 }
 
-// New returns the lookups of a call, with the answers that came with it.
-func New(required map[string]*fnv1.Resources) *Lookups {
+// NewLookups returns the lookups of a call, with the answers that came with it.
+func NewLookups(required map[string]*fnv1.Resources) *Lookups {
 	return &Lookups{answers: required, asked: map[string]*fnv1.ResourceSelector{}}
 }
 
@@ -62,8 +63,8 @@ func (l *Lookups) List(key string, ref Ref, label, value string) (objects []*str
 		Match: &fnv1.ResourceSelector_MatchLabels{MatchLabels: &fnv1.MatchLabels{Labels: map[string]string{label: value}}},
 	})
 	for _, o := range items {
-		ref.Name = Name(o)
-		if is(o, ref) && Labels(o)[label].GetStringValue() == value {
+		ref.Name = structs.Name(o)
+		if is(o, ref) && structs.Label(o, label) == value {
 			objects = append(objects, o)
 		}
 	}
@@ -89,39 +90,5 @@ func (l *Lookups) Requirements() *fnv1.Requirements {
 func (l *Lookups) Pending() bool { return l.pending }
 
 func is(o *structpb.Struct, ref Ref) bool {
-	f := o.GetFields()
-	return f["kind"].GetStringValue() == ref.Kind && Name(o) == ref.Name &&
-		metadata(o)["namespace"].GetStringValue() == ref.Namespace
-}
-
-func metadata(o *structpb.Struct) map[string]*structpb.Value {
-	return o.GetFields()["metadata"].GetStructValue().GetFields()
-}
-
-// Name returns the name of an object.
-func Name(o *structpb.Struct) string { return metadata(o)["name"].GetStringValue() }
-
-// Labels returns the labels of an object.
-func Labels(o *structpb.Struct) map[string]*structpb.Value {
-	return metadata(o)["labels"].GetStructValue().GetFields()
-}
-
-// Annotations returns the annotations of an object.
-func Annotations(o *structpb.Struct) map[string]*structpb.Value {
-	return metadata(o)["annotations"].GetStructValue().GetFields()
-}
-
-// A Controller is the object that another one belongs to.
-type Controller struct {
-	Kind, Name, UID string
-}
-
-// ControllerOf returns what an object belongs to, or nil.
-func ControllerOf(o *structpb.Struct) *Controller {
-	for _, v := range metadata(o)["ownerReferences"].GetListValue().GetValues() {
-		if f := v.GetStructValue().GetFields(); f["controller"].GetBoolValue() {
-			return &Controller{Kind: f["kind"].GetStringValue(), Name: f["name"].GetStringValue(), UID: f["uid"].GetStringValue()}
-		}
-	}
-	return nil
+	return structs.Text(o, "kind") == ref.Kind && structs.Name(o) == ref.Name && structs.Namespace(o) == ref.Namespace
 }

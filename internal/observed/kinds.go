@@ -1,10 +1,10 @@
-package observe
+package observed
 
 import (
 	"strings"
 
-	"github.com/dittofs/function-dittoserver/internal/lookups"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
+	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
 // A Kind says whether the cluster knows an optional kind. An object of a kind that
@@ -45,13 +45,13 @@ func (s *Surroundings) kind(have *Composed, resource, crd, apiVersion string) Ki
 	if have.Exists[resource] {
 		return KindKnown
 	}
-	a := s.lookups.Get("crd/"+crd, lookups.Ref{APIVersion: "apiextensions.k8s.io/v1", Kind: "CustomResourceDefinition", Name: crd})
+	a := s.lookups.Get("crd/"+crd, Ref{APIVersion: "apiextensions.k8s.io/v1", Kind: "CustomResourceDefinition", Name: crd})
 	if !a.Known {
 		return KindPending
 	}
 	_, version, _ := strings.Cut(apiVersion, "/")
-	for _, v := range a.Object.GetFields()["spec"].GetStructValue().GetFields()["versions"].GetListValue().GetValues() {
-		if f := v.GetStructValue().GetFields(); f["name"].GetStringValue() == version && f["served"].GetBoolValue() {
+	for _, v := range structs.Objects(a.Object, "spec", "versions") {
+		if structs.Text(v, "name") == version && structs.At(v, "served").GetBoolValue() {
 			return KindKnown
 		}
 	}

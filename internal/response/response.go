@@ -1,0 +1,146 @@
+// Package response writes what the function answers.
+package response
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+	"github.com/crossplane/function-sdk-go/response"
+
+	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/status"
+	"github.com/dittofs/function-dittoserver/internal/structs"
+)
+
+// To returns a response that passes on what earlier steps desire. Unlike the
+// SDK's it shares no map with the request, which stays as it is.
+func To(req *fnv1.RunFunctionRequest, ttl time.Duration) *fnv1.RunFunctionResponse {
+	rsp := response.To(req, ttl)
+	rsp.Desired = &fnv1.State{
+		Composite: proto.CloneOf(req.GetDesired().GetComposite()),
+		Resources: maps.Clone(req.GetDesired().GetResources()),
+	}
+	if rsp.GetDesired().GetComposite() == nil {
+		rsp.Desired.Composite = &fnv1.Resource{}
+	}
+	if rsp.Desired.Resources == nil {
+		rsp.Desired.Resources = map[string]*fnv1.Resource{}
+	}
+	return rsp
+}
+
+// A Resource is a composed resource that is desired.
+type Resource struct {
+	Object *structpb.Struct
+	Ready  bool
+}
+
+// Desired adds composed resources by their names. It fails if an earlier step desires
+// one of that name.
+func Desired(rsp *fnv1.RunFunctionResponse, resources map[string]Resource) error {
+	for _, name := range slices.Sorted(maps.Keys(resources)) {
+		if _, taken := rsp.GetDesired().GetResources()[name]; taken {
+			return FatalError{Reason: ReasonNameTaken, Err: errors.Errorf(
+				"an earlier step of the pipeline desires a resource with the name %q, which is this function's. Give it another name in the Composition, or remove a second step of this function", name)}
+		}
+	}
+	for name, r := range resources {
+		ready := fnv1.Ready_READY_FALSE
+		if r.Ready {
+			ready = fnv1.Ready_READY_TRUE
+		}
+		rsp.Desired.Resources[name] = &fnv1.Resource{Resource: r.Object, Ready: ready}
+	}
+	return nil
+}
+
+// Unready makes the composite resource unready, whatever its composed resources are:
+// all that are there may well be ready.
+func Unready(rsp *fnv1.RunFunctionResponse) { rsp.Desired.Composite.Ready = fnv1.Ready_READY_FALSE }
+
+// Status sets the fields of the composite resource's status that the function
+// owns. Those of earlier steps stay.
+func Status(rsp *fnv1.RunFunctionResponse, composite *structpb.Struct, fields map[string]any) error {
+	s, err := structpb.NewStruct(fields)
+	if err != nil {
+		return errors.Wrap(err, "cannot convert the status")
+	}
+
+	xr := rsp.GetDesired().GetComposite()
+	if xr.GetResource() == nil {
+		xr.Resource = &structpb.Struct{}
+	}
+	if xr.GetResource().GetFields() == nil {
+		xr.Resource.Fields = map[string]*structpb.Value{}
+	}
+	f := xr.GetResource().GetFields()
+	for _, k := range []string{"apiVersion", "kind"} {
+		if v := structs.At(composite, k); v != nil {
+			f[k] = v
+		}
+	}
+	all := structs.Clone(f["status"].GetStructValue())
+	maps.Copy(all.GetFields(), s.GetFields())
+	f["status"] = structpb.NewStructValue(all)
+	return nil
+}
+
+// Conditions sets conditions of the composite resource.
+func Conditions(rsp *fnv1.RunFunctionResponse, conditions []observed.Condition) {
+	statuses := map[observed.ConditionStatus]func(*fnv1.RunFunctionResponse, string, string) *response.ConditionOption{
+		observed.True:    response.ConditionTrue,
+		observed.False:   response.ConditionFalse,
+		observed.Unknown: response.ConditionUnknown,
+	}
+	for _, c := range conditions {
+		o := statuses[c.Status](rsp, c.Type, c.Reason).TargetComposite()
+		if c.Message != "" {
+			o.WithMessage(c.Message)
+		}
+	}
+}
+
+// Events tells events of the composite resource.
+func Events(rsp *fnv1.RunFunctionResponse, events []status.Event) {
+	for _, e := range events {
+		if e.Warning {
+			response.Warning(rsp, errors.New(e.Message)).TargetComposite().WithReason(e.Reason)
+		} else {
+			response.Normal(rsp, e.Message).TargetComposite().WithReason(e.Reason)
+		}
+	}
+}
+
+// Reasons of a FatalError.
+const (
+	ReasonInvalidSpec   = "InvalidSpec"
+	ReasonInvalidInput  = "InvalidInput"
+	ReasonNameTaken     = "NameTaken"
+	ReasonInternalError = "InternalError"
+)
+
+// A FatalError is why nothing can be composed.
+type FatalError struct {
+	Reason string
+	Err    error
+}
+
+func (f FatalError) Error() string { return f.Err.Error() }
+
+// Fatal answers that there is nothing that can be composed. The conditions come
+// first: what comes after a fatal result is not looked at. Beside why it failed they
+// are those that only tell what is observed, which stays true. Crossplane takes
+// all others back.
+func Fatal(rsp *fnv1.RunFunctionResponse, err error, known ...observed.Condition) {
+	f := FatalError{Reason: ReasonInternalError}
+	errors.As(err, &f)
+	rsp.Conditions = nil
+	Conditions(rsp, append(known, status.Failed(f.Reason, err.Error())))
+	response.Fatal(rsp, err)
+}

@@ -1,0 +1,70 @@
+package rollout
+
+import (
+	"maps"
+
+	"google.golang.org/protobuf/types/known/structpb"
+	appsv1 "k8s.io/api/apps/v1"
+
+	"github.com/dittofs/function-dittoserver/internal/manifests"
+	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/structs"
+)
+
+// Want converts a wanted StatefulSet into the form that it is sent in, with the
+// annotations that replace the pod.
+func Want(want *appsv1.StatefulSet, a Annotations) (*structpb.Struct, error) {
+	ss := *want
+	annotations := maps.Clone(ss.Spec.Template.Annotations)
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[manifests.AnnotationConfigHash] = a.ConfigHash
+	if a.RestartToken != "" {
+		annotations[manifests.AnnotationRestartToken] = a.RestartToken
+	}
+	ss.Spec.Template.Annotations = annotations
+	return structs.FromObject(&ss)
+}
+
+// TemplateOf returns the pod template of a StatefulSet.
+func TemplateOf(s *structpb.Struct) *structpb.Value { return structs.At(s, "spec", "template") }
+
+// Send returns the StatefulSet that is sent: as it is wanted, or held. Of a server
+// that is held all but the pod template moves on, and with the template stays the
+// configuration that it names. It shares with the wanted one what it does not change.
+func Send(wanted *structpb.Struct, have *observed.StatefulSet, d Decision) *structpb.Struct {
+	if !d.Pinned {
+		return wanted
+	}
+
+	s := structs.Clone(wanted)
+	meta := cloneField(s, "metadata")
+	if have.ResourceVersion != "" {
+		meta.Fields["resourceVersion"] = structpb.NewStringValue(have.ResourceVersion)
+	}
+	if d.Action != Hold {
+		return s
+	}
+
+	if have.Config != "" {
+		cloneField(meta, "annotations").Fields[manifests.AnnotationConfig] = structpb.NewStringValue(have.Config)
+	} else {
+		delete(meta.GetFields(), "annotations")
+	}
+	spec := cloneField(s, "spec")
+	applied := Applied(have.Object)
+	if template := applied.Value(); template != nil {
+		spec.Fields["template"] = template
+	} else {
+		delete(spec.GetFields(), "template")
+	}
+	return s
+}
+
+// cloneField gives an object a copy of its own of a field that is an object.
+func cloneField(o *structpb.Struct, name string) *structpb.Struct {
+	field := structs.Clone(o.GetFields()[name].GetStructValue())
+	o.Fields[name] = structpb.NewStructValue(field)
+	return field
+}

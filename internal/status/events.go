@@ -1,0 +1,64 @@
+package status
+
+import (
+	"fmt"
+
+	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/rollout"
+)
+
+// An Event is what is told once, when it happens.
+type Event struct {
+	// Warning is set if somebody has to do something.
+	Warning bool
+
+	Reason, Message string
+}
+
+// Events tells of conditions about which somebody has to do something, or no longer
+// has to, and were not so before.
+func Events(was map[string]observed.Condition, conditions []observed.Condition) []Event {
+	events := []Event{}
+	for _, c := range conditions {
+		switch before := was[c.Type]; {
+		case needsAttention(c) && c != before:
+			events = append(events, Event{Warning: true, Reason: c.Reason, Message: c.Type + ": " + c.Message})
+		case needsAttention(before) && !needsAttention(c) && c.Status != observed.Unknown:
+			events = append(events, Event{Reason: c.Reason, Message: c.Type + ": no longer needs attention"})
+		}
+	}
+	return events
+}
+
+// Restart tells why the pod is about to be replaced, once for each hash.
+func Restart(xr *observed.Composite, ss *observed.StatefulSet, d rollout.Decision) []Event {
+	hash := d.Annotations.ConfigHash
+	if d.Action != rollout.Advance || ss == nil || ss.Replicas == 0 || ss.ConfigHash == hash || xr.Status.ConfigHash == hash {
+		return nil
+	}
+	return []Event{{Reason: "ConfigHashChanged", Message: fmt.Sprintf(
+		"The server restarts: what it has read at its start has changed (configuration %s, in place of %s)", shortHash(hash), shortHash(ss.ConfigHash))}}
+}
+
+// needsAttention says whether somebody has to do something about a condition.
+func needsAttention(c observed.Condition) bool {
+	switch c.Type {
+	case TypeSecretsResolved:
+		return c.Status == observed.False && c.Reason != reasonCreating
+	case TypeStorageInSync, TypeServiceMonitorReady:
+		return c.Status == observed.False
+	case TypeDatabaseReady:
+		return c.Status == observed.False && c.Reason == reasonKindMissing
+	case TypeNamesAvailable:
+		return c.Status == observed.False && c.Reason == reasonTaken
+	case TypeRestartPending:
+		return c.Status == observed.True && (c.Reason == string(rollout.ManualPolicy) || c.Reason == reasonRefused)
+	}
+	return false
+}
+
+// shortHash is enough of a hash to tell two apart.
+func shortHash(hash string) string {
+	const length = 8
+	return hash[:min(length, len(hash))]
+}

@@ -1,0 +1,54 @@
+// Package structs reads and writes Kubernetes objects in the form in which Crossplane
+// sends them: protobuf structs. A field that is not there reads as nothing.
+package structs
+
+import (
+	"maps"
+
+	"google.golang.org/protobuf/types/known/structpb"
+)
+
+// At returns a field of an object by its path, or nil.
+func At(o *structpb.Struct, path ...string) *structpb.Value {
+	var v *structpb.Value
+	for i, name := range path {
+		if i > 0 {
+			o = v.GetStructValue()
+		}
+		v = o.GetFields()[name]
+	}
+	return v
+}
+
+// Fields returns the fields of an object's field, or of the object itself.
+func Fields(o *structpb.Struct, path ...string) map[string]*structpb.Value {
+	if len(path) == 0 {
+		return o.GetFields()
+	}
+	return At(o, path...).GetStructValue().GetFields()
+}
+
+// Text returns an object's field that is a string.
+func Text(o *structpb.Struct, path ...string) string { return At(o, path...).GetStringValue() }
+
+// Number returns an object's field that is a number.
+func Number(o *structpb.Struct, path ...string) float64 { return At(o, path...).GetNumberValue() }
+
+// Objects returns the objects of an object's field that is a list of them.
+func Objects(o *structpb.Struct, path ...string) []*structpb.Struct {
+	items := At(o, path...).GetListValue().GetValues()
+	objects := make([]*structpb.Struct, 0, len(items))
+	for _, v := range items {
+		objects = append(objects, v.GetStructValue())
+	}
+	return objects
+}
+
+// Clone copies an object. The copy shares the values of its fields.
+func Clone(o *structpb.Struct) *structpb.Struct {
+	fields := maps.Clone(o.GetFields())
+	if fields == nil {
+		fields = map[string]*structpb.Value{}
+	}
+	return &structpb.Struct{Fields: fields}
+}
