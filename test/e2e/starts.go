@@ -42,8 +42,11 @@ type started struct {
 type configured struct {
 	*corev1.ConfigMap
 
-	from, to int64 // To is when it was deleted, or 0 if it was not, or nobody saw when.
-	gone     bool
+	from, to int64 // To is when it was told to end, or 0 if it was not, or nobody saw when.
+
+	// Ended is set once it was told to end, and gone once it was deleted: Crossplane
+	// deletes in the foreground, which takes a while.
+	ended, gone bool
 }
 
 func countStarts(ctx context.Context, c *cluster) (*starts, error) {
@@ -99,6 +102,9 @@ func (st *starts) sawConfig(cm *corev1.ConfigMap) {
 	if st.configs[cm.UID] == nil {
 		st.configs[cm.UID] = &configured{ConfigMap: cm, from: version(cm)}
 	}
+	if cm.DeletionTimestamp != nil {
+		st.configs[cm.UID].end(version(cm))
+	}
 }
 
 func (st *starts) sawStatefulSet(ss *appsv1.StatefulSet) {
@@ -123,8 +129,16 @@ func (st *starts) deleted(o any) {
 		}
 	case *corev1.ConfigMap:
 		if c := st.configs[o.UID]; c != nil {
-			c.to, c.gone = at(o), true
+			c.end(at(o))
+			c.gone = true
 		}
+	}
+}
+
+// end notes that a ConfigMap was told to end, the first time that it is seen.
+func (c *configured) end(at int64) {
+	if !c.ended {
+		c.to, c.ended = at, true
 	}
 }
 
@@ -190,8 +204,14 @@ func (st *starts) caughtUp(ctx context.Context, ns string) error {
 	there := map[types.UID]bool{}
 	for _, cm := range cms.Items {
 		there[cm.UID] = true
-		if st.configs[cm.UID] == nil && contentName.MatchString(cm.Name) {
+		if !contentName.MatchString(cm.Name) {
+			continue
+		}
+		switch c := st.configs[cm.UID]; {
+		case c == nil:
 			return fmt.Errorf("ConfigMap %s was not seen", cm.Name)
+		case cm.DeletionTimestamp != nil && !c.ended:
+			return fmt.Errorf("ConfigMap %s was not seen to be told to end", cm.Name)
 		}
 	}
 	for uid, c := range st.configs {
@@ -226,12 +246,12 @@ func (st *starts) wrong(ns string) (all []wrong, pods int) {
 		var cms []*configured
 		there := false
 		for _, c := range st.configs {
-			if c.Namespace != p.Namespace || c.Name != name || c.gone && c.to != 0 && c.to < p.from {
+			if c.Namespace != p.Namespace || c.Name != name || c.ended && c.to != 0 && c.to < p.from {
 				continue
 			}
 			cms = append(cms, c)
 			there = there || c.from < p.from
-			if c.gone && c.to > p.from && (p.to == 0 || c.to < p.to) && !st.excused[c.UID] {
+			if c.ended && c.to > p.from && (p.to == 0 || c.to < p.to) && !st.excused[c.UID] {
 				say(metav1.GetControllerOf(c), "that was deleted at %d, and the pod ran until %d", c.to, p.to)
 			}
 			if port := apiPort(c.Data["config.yaml"]); port != containerPort(&p.Spec) {
