@@ -45,23 +45,22 @@ func database(s *scenario) {
 		must(s, err)
 	}
 
-	s.expect("held by a database that is new to it, and the pod deleted", "the pod is what it was, 0 revisions, 1 pod", func() string {
-		before := s.pod(srv)
-		must(s, srv.patchSpec(s.ctx, map[string]any{"percona": map[string]any{"enabled": true, "deleteWithServer": true}}))
-		must(s, srv.awaitReason(s.ctx, "RestartPending", "DatabasePending"))
-		s.replacePod(srv)
-		must(s, srv.reconcile(s.ctx))
-		if after := s.pod(srv); after != before {
-			return "the pod was " + before + ", and is " + after
-		}
-		return "the pod is what it was, " + s.restartsSince(srv)
+	s.expect("held by a database that is new to it, all kinds of changes, and the pod deleted", cameBack, func() string {
+		return s.held(srv, func() {
+			c := changed()
+			c["percona"] = map[string]any{"enabled": true, "deleteWithServer": true}
+			must(s, srv.patchSpec(s.ctx, c))
+		}, "DatabasePending", "")
 	})
-	s.expect("the database is ready", oneRestart+", on it", func() string {
+	s.expect("the database is ready", oneRestart+", on it, with the changes", func() string {
 		state("ready")
 		must(s, srv.awaitReason(s.ctx, "DatabaseReady", "Ready"))
 		got := s.restartsOf(srv)
 		if strings.Contains(s.pod(srv), cluster+"-pguser-dittofs") {
 			got += ", on it"
+		}
+		if strings.Contains(s.pod(srv), "port: 9443") {
+			got += ", with the changes"
 		}
 		return got
 	})
@@ -76,6 +75,7 @@ func database(s *scenario) {
 			return nil
 		}))
 		must(s, srv.awaitReason(s.ctx, "RestartPending", "UpToDate"))
+		must(s, srv.awaitRollout(s.ctx))
 		got := s.restartsSince(srv)
 		state("ready")
 		must(s, srv.awaitReady(s.ctx))
