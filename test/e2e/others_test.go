@@ -108,7 +108,7 @@ func refused(s *scenario) {
 		ObjectMeta: metav1.ObjectMeta{Name: policy.Name},
 		Spec:       admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: policy.Name, ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny}},
 	}
-	s.expect("an admission policy refuses the image", "RestartPending=Refused, 0 revisions, 0 pods", func() string {
+	s.expect("an admission policy refuses the image, all kinds of changes, and the pod deleted", cameBack+", 2 ConfigMaps", func() string {
 		_, err := s.cluster.AdmissionregistrationV1().ValidatingAdmissionPolicies().Create(s.ctx, policy, metav1.CreateOptions{})
 		must(s, err)
 		_, err = s.cluster.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Create(s.ctx, binding, metav1.CreateOptions{})
@@ -122,15 +122,16 @@ func refused(s *scenario) {
 			}
 			return nil
 		}))
-		must(s, srv.patchSpec(s.ctx, map[string]any{"image": "example.org/dittofs:next"}))
-		must(s, srv.awaitReason(s.ctx, "RestartPending", "Refused"))
-		return "RestartPending=Refused, " + s.restartsSince(srv)
+		got := s.held(srv, func() { must(s, srv.patchSpec(s.ctx, changed())) }, "Refused", "")
+		return got + ", " + plural(len(s.configMaps(srv)), "ConfigMap")
 	})
-	s.expect("the admission policy gone", oneRestart, func() string {
+	s.expect("the admission policy gone", oneRestart+", "+startedWell+", 1 ConfigMap", func() string {
 		must(s, s.cluster.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(s.ctx, policy.Name, metav1.DeleteOptions{}))
 		must(s, s.cluster.AdmissionregistrationV1().ValidatingAdmissionPolicies().Delete(s.ctx, policy.Name, metav1.DeleteOptions{}))
 		must(s, srv.awaitReason(s.ctx, "RestartPending", "UpToDate"))
-		return s.restartsOf(srv)
+		got := s.restartsOf(srv)
+		must(s, srv.reconcile(s.ctx))
+		return got + ", " + s.startsOf(srv.Namespace) + ", " + plural(len(s.configMaps(srv)), "ConfigMap")
 	})
 }
 
