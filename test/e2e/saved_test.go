@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -32,13 +33,11 @@ spec:
 	before := password()
 
 	s.expect("deleted and created again, with the password saved", "ready, with the old password", func() string {
-		s.shell(dir, kubeconfig, `
-kubectl get secret saved-admin-bootstrap-credentials -o jsonpath='{.data.password}' | base64 -d >password
-kubectl delete dittoserver saved
-kubectl wait --for=delete secret/saved-admin-bootstrap-credentials statefulset/saved --timeout=2m
-kubectl create secret generic saved-admin-bootstrap-credentials --from-file=password
-kubectl apply -f saved.yaml
-`)
+		blocks := s.documented("README.md", "Troubleshooting")
+		if len(blocks) != 1 {
+			s.Fatalf("the README has %d blocks of commands under Troubleshooting, want 1", len(blocks))
+		}
+		s.shell(dir, kubeconfig, strings.ReplaceAll(blocks[0], "NAME", srv.Name))
 		must(s, srv.awaitReady(s.ctx))
 		if !bytes.Equal(before, password()) {
 			return "ready, with another password"
