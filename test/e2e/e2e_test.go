@@ -33,6 +33,7 @@ func TestEndToEnd(t *testing.T) {
 		}{
 			{11, "Delete", deleteServer}, // The slowest goes first.
 			{12, "Migrate", migrate},
+			{12, "Older", older},
 			{1, "Create", create},
 			{2, "Rotate", rotate},
 			{3, "Order", order},
