@@ -8,10 +8,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"net"
-	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -35,9 +31,6 @@ const maxEnv = 128 << 10
 // as long as a Secret can be.
 const maxKrb5Lines = 1000
 
-//nolint:gochecknoglobals // A constant.
-var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
-
 // Check says what keeps the server from starting with the value of an input, or
 // nothing. It does with the value what its reader does: the container runtime for a
 // variable, and the server's own parsers. It repeats nothing of the value, not even
@@ -57,19 +50,9 @@ func Check(input string, value []byte) string {
 		if len(value) < minAdminPassword || len(value) > maxAdminPassword {
 			return fmt.Sprintf("the admin's password must have from %d to %d bytes", minAdminPassword, maxAdminPassword)
 		}
-	case EnvPostgresHost:
-		return checkHost(string(value))
-	case EnvPostgresPort:
-		if port, err := strconv.Atoi(string(value)); len(value) > 0 && (err != nil || port < 1 || port > 65535 || strconv.Itoa(port) != string(value)) {
-			return "it is no port from 1 to 65535, without blanks or a newline"
-		}
-	case EnvPostgresDatabase, EnvPostgresUser:
-		if strings.HasSuffix(string(value), "\n") {
-			return "it ends with a newline, which would be a part of the name"
-		}
-	case EnvPostgresSSLMode:
-		if len(value) > 0 && !slices.Contains(sslModes, string(value)) {
-			return "it is none of " + strings.Join(sslModes, ", ")
+	case EnvPostgresHost, EnvPostgresPort, EnvPostgresDatabase, EnvPostgresUser, EnvPostgresPassword, EnvPostgresSSLMode:
+		if len(value) > 0 { // Whether it may be empty is said of the key.
+			return checkPostgres(input, string(value))
 		}
 	case MetricsTokenFile:
 		if len(bytes.TrimSpace(value)) == 0 {
@@ -107,27 +90,6 @@ func checkEnv(name string, value []byte) string {
 		return "a variable has to be UTF-8, as Kubernetes passes it on as text. Write binary values in hexadecimal or base64"
 	case len(name)+len("=")+len(value)+len("\x00") > maxEnv:
 		return fmt.Sprintf("a variable can have at most %d KiB, with its name", maxEnv>>10)
-	}
-	return ""
-}
-
-// checkHost does with the host of the database what the server does: it becomes a
-// part of a URL, which is parsed again when the database is connected to.
-func checkHost(host string) string {
-	const port = ":5432"
-	switch u, err := url.Parse((&url.URL{Scheme: "postgres", Host: host + port}).String()); {
-	case host == "": // Said of the key.
-		return ""
-	case net.ParseIP(host) != nil && strings.Contains(host, ":"):
-		return "an IPv6 address has to be written in square brackets"
-	case err != nil:
-		return "it is no host: it must be a name or an address, without blanks or a newline"
-	default:
-		for h := range strings.SplitSeq(u.Host, ",") {
-			if _, _, err := net.SplitHostPort(h); strings.Contains(h, ":") && err != nil {
-				return "it must be a host alone. Write the port under the key port, and an IPv6 address in square brackets"
-			}
-		}
 	}
 	return ""
 }

@@ -1,6 +1,7 @@
 package dittofs
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -55,8 +56,30 @@ func TestCheck(t *testing.T) {
 		"HostWithPort":         {reason: "The port is another key.", input: EnvPostgresHost, value: "db.example.com:5432", bad: true},
 		"HostWithNewline":      {reason: "A URL has no newlines.", input: EnvPostgresHost, value: "db.example.com\n", bad: true},
 		"HostWithBlank":        {reason: "A URL has no blanks.", input: EnvPostgresHost, value: "db example", bad: true},
+		"HostsOfNone":          {reason: "The server would look for a socket of its own.", input: EnvPostgresHost, value: ",", bad: true},
+		"HostQuoted":           {reason: "A resolver takes no quotes.", input: EnvPostgresHost, value: `"db"`, bad: true},
+		"HostBOM":              {reason: "A resolver takes ASCII only.", input: EnvPostgresHost, value: "\ufeffdb", bad: true},
+		"HostCutAddress":       {reason: "Numbers alone are an address, which has four.", input: EnvPostgresHost, value: "127.0.0", bad: true},
+		"HostZeros":            {reason: "An address has no zeros before a number.", input: EnvPostgresHost, value: "127.0.0.01", bad: true},
+		"HostUnderscore":       {reason: "Go's resolver looks up names with underscores.", input: EnvPostgresHost, value: "_db.team_a"},
+		"HostAbsolute":         {reason: "A dot at the end is that of the root.", input: EnvPostgresHost, value: "db.example.com."},
+		"HostTwoDots":          {reason: "No label is empty.", input: EnvPostgresHost, value: "db..example.com", bad: true},
+		"HostDash":             {reason: "No label starts with a dash.", input: EnvPostgresHost, value: "-db", bad: true},
+		"HostLongLabel":        {reason: "A label has at most 63 bytes.", input: EnvPostgresHost, value: strings.Repeat("d", 64), bad: true},
+		"HostLong":             {reason: "A name has at most 253 bytes.", input: EnvPostgresHost, value: strings.Repeat("d.", 128), bad: true},
+		"HostOfTwoOneGood":     {reason: "The server's driver goes on to the next.", input: EnvPostgresHost, value: "127.0.0,db"},
 		"HostOfTwo":            {reason: "The server's driver tries one after the other.", input: EnvPostgresHost, value: "db-1,db-2"},
 		"Port":                 {reason: "A port is a number.", input: EnvPostgresPort, value: "5432"},
+		"PortHexadecimal":      {reason: "The server takes it for the number that it is.", input: EnvPostgresPort, value: "0x1538"},
+		"PortSigned":           {reason: "A sign is a part of a number.", input: EnvPostgresPort, value: "+5432"},
+		"PortUnderscore":       {reason: "The server reads numbers as Go does.", input: EnvPostgresPort, value: "5_432"},
+		"PortZero":             {reason: "Zero is no port to the server, and it takes 5432.", input: EnvPostgresPort, value: "0"},
+		"PortEmpty":            {reason: "Without a port the server takes 5432.", input: EnvPostgresPort, value: ""},
+		"PortNegative":         {reason: "No port is below zero.", input: EnvPostgresPort, value: "-5432", bad: true},
+		"PortTooHigh":          {reason: "No port is above 65535.", input: EnvPostgresPort, value: "65536", bad: true},
+		"PortBlank":            {reason: "Nothing is trimmed.", input: EnvPostgresPort, value: "5432 ", bad: true},
+		"PortFloat":            {reason: "A port is a whole number.", input: EnvPostgresPort, value: "5432.0", bad: true},
+		"PortOctalMeant":       {reason: "Who writes 0o means it.", input: EnvPostgresPort, value: "0o12470"},
 		"PortOctal":            {reason: "The server takes a leading zero for octal.", input: EnvPostgresPort, value: "05432", bad: true},
 		"UserNewline":          {reason: "A newline would be a part of the name.", input: EnvPostgresUser, value: "user\n", bad: true},
 		"PasswordNewline":      {reason: "A password may be anything.", input: EnvPostgresPassword, value: "password\n"},
@@ -139,20 +162,36 @@ func FuzzCheck(f *testing.F) {
 }
 
 // newCertificate returns a certificate and its private key, in PEM form.
-func newCertificate(t *testing.T) (certificate, key string) {
-	t.Helper()
+func newCertificate(tb testing.TB) (certificate, key string) {
+	tb.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
+	return certificateOf(tb, private)
+}
+
+// certificateOf returns a certificate of a private key, and the key, in PEM form.
+func certificateOf(tb testing.TB, private crypto.Signer) (certificate, key string) {
+	tb.Helper()
 	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	return pemOf("CERTIFICATE", der), keyOf(tb, private)
+}
+
+// keyOf is a private key in PEM form.
+func keyOf(tb testing.TB, private any) string {
+	tb.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}))
+	return pemOf("PRIVATE KEY", der)
+}
+
+func pemOf(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }

@@ -1,0 +1,84 @@
+package dittofs
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+//nolint:gochecknoglobals // A constant.
+var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+
+// checkPostgres does with a part of the database's address what the server does: all
+// parts become one URL, which is parsed again when the database is connected to.
+func checkPostgres(input, value string) string {
+	switch input {
+	case EnvPostgresHost:
+		return checkHost(value)
+	case EnvPostgresPort:
+		return checkPort(value)
+	case EnvPostgresDatabase, EnvPostgresUser:
+		if strings.HasSuffix(value, "\n") {
+			return "it ends with a newline, which would be a part of the name"
+		}
+	case EnvPostgresSSLMode:
+		if !slices.Contains(sslModes, value) {
+			return "it is none of " + strings.Join(sslModes, ", ")
+		}
+	}
+	return ""
+}
+
+// checkPort reads the port as the server does: as Go reads an integer literal, and
+// zero is the port by default.
+func checkPort(port string) string {
+	n, err := strconv.ParseInt(port, 0, 64)
+	if err != nil || n < 0 || n > 65535 {
+		return "it is no port from 1 to 65535, without blanks or a newline"
+	}
+	if decimal, err := strconv.ParseInt(strings.ReplaceAll(port, "_", ""), 10, 64); err == nil && decimal != n {
+		return "it starts with a zero, so the server takes it for an octal number. Write it without"
+	}
+	return ""
+}
+
+// checkHost looks for a host that can be looked up. Of several one is enough.
+func checkHost(host string) string {
+	const port = ":5432"
+	u, err := url.Parse((&url.URL{Scheme: "postgres", Host: host + port}).String())
+	switch {
+	case net.ParseIP(host) != nil && strings.Contains(host, ":"):
+		return "an IPv6 address has to be written in square brackets"
+	case err != nil:
+		return "it is no host: it must be a name or an address, without blanks or a newline"
+	}
+	found := false
+	for h := range strings.SplitSeq(u.Host, ",") {
+		if strings.Contains(h, ":") {
+			if h, _, err = net.SplitHostPort(h); err != nil {
+				return "it must be a host alone. Write the port under the key port, and an IPv6 address in square brackets"
+			}
+		}
+		_, err := netip.ParseAddr(h)
+		found = found || err == nil || isDomainName(h)
+	}
+	if !found {
+		return "it is neither an IP address nor a name that can be looked up"
+	}
+	return ""
+}
+
+// isDomainName is the rule by which Go's resolver looks a name up or does not.
+func isDomainName(name string) bool {
+	const digits, letters = "0123456789", "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	name = strings.TrimSuffix(name, ".")
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > 63 || strings.Trim(label, digits+letters+"_-") != "" || strings.Trim(label, "-") != label {
+			return false
+		}
+	}
+	return len(name) <= 253 && strings.Trim(name, digits+".") != ""
+}
