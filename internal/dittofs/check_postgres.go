@@ -1,12 +1,15 @@
 package dittofs
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 //nolint:gochecknoglobals // A constant.
@@ -21,13 +24,43 @@ func checkPostgres(input, value string) string {
 	case EnvPostgresPort:
 		return checkPort(value)
 	case EnvPostgresDatabase, EnvPostgresUser:
-		if strings.HasSuffix(value, "\n") {
-			return "it ends with a newline, which would be a part of the name"
-		}
+		return cmp.Or(checkName(value), checkTimeZone(value))
+	case EnvPostgresPassword:
+		return checkTimeZone(value)
 	case EnvPostgresSSLMode:
 		if !slices.Contains(sslModes, value) {
 			return "it is none of " + strings.Join(sslModes, ", ")
 		}
+	}
+	return ""
+}
+
+// checkName says why no user and no database can be meant. Blanks inside a name may
+// be.
+func checkName(name string) string {
+	const byteOrderMark = '\ufeff'
+	invisible := func(r rune) bool { return unicode.IsSpace(r) || r == byteOrderMark }
+	switch {
+	case strings.TrimFunc(name, invisible) != name:
+		return "it starts or ends with a blank, a newline or a byte order mark, which would be a part of the name"
+	case strings.Trim(name, "/") == "":
+		return "it is no name" // The server would connect to the user's own database.
+	}
+	return ""
+}
+
+// timeZone is where the server's driver looks for a time zone, in the whole address.
+// No part of the address ends with an ampersand, so one that does not have it itself
+// makes a time zone of all that follows.
+//
+//nolint:gochecknoglobals // A constant.
+var timeZone = regexp.MustCompile(`(time_zone|TimeZone|timezone)=(UTC&)?`)
+
+// checkTimeZone looks for what the server's driver takes for a time zone. PostgreSQL
+// knows none of that name, or another than was meant.
+func checkTimeZone(value string) string {
+	if m := timeZone.FindStringSubmatch(value); m != nil && m[2] == "" {
+		return "the server's database driver takes a part of it for the setting of a time zone. Choose one without an equals sign"
 	}
 	return ""
 }

@@ -63,7 +63,7 @@ func TestValues(t *testing.T) {
 			t.Run(strings.Trim(strings.ReplaceAll(input, "/", "-"), "-")+"/"+change, func(t *testing.T) {
 				t.Parallel()
 				s := prepare(t, row)
-				agree(t, row, input, f(s.read(t, input)))
+				s.agree(t, row, input, f(s.read(t, input)))
 			})
 		}
 	}
@@ -79,37 +79,54 @@ func TestParticularValues(t *testing.T) {
 		reason     string
 		row, input string
 		value      []byte
+		sql        string // What the administrator of PostgreSQL has done.
 	}{
-		"HostWithPort":    {"the port is another key", "postgres", contract.EnvPostgresHost, []byte("db.example.com:5432")},
-		"HostIPv6":        {"an address with colons cannot be told from a port", "postgres", contract.EnvPostgresHost, []byte("::1")},
-		"HostWithNewline": {"a URL has no newlines", "postgres", contract.EnvPostgresHost, []byte("127.0.0.1\n")},
-		"HostWithBlank":   {"a URL has no blanks", "postgres", contract.EnvPostgresHost, []byte("127.0.0.1 ")},
-		"HostSocket":      {"a path is no host of a URL", "postgres", contract.EnvPostgresHost, []byte("/run/postgresql")},
-		"PortOctal":       {"the server takes a leading zero for octal", "postgres", contract.EnvPostgresPort, []byte("05432")},
-		"HostOfNone":      {"no host is left, and the driver looks for a socket", "postgres", contract.EnvPostgresHost, []byte(",")},
-		"HostOfTwo":       {"the driver goes on to the next", "postgres", contract.EnvPostgresHost, []byte("127.0.0,127.0.0.1")},
-		"HostQuoted":      {"no resolver takes quotes", "postgres", contract.EnvPostgresHost, []byte(`"127.0.0.1"`)},
-		"HostBOM":         {"no resolver takes more than ASCII", "postgres", contract.EnvPostgresHost, []byte("\ufeff127.0.0.1")},
-		"HostCut":         {"an address has four numbers", "postgres", contract.EnvPostgresHost, []byte("127.0.0")},
-		"PortHexadecimal": {"the server reads a number as Go does", "postgres", contract.EnvPostgresPort, []byte("0x1538")},
-		"PortSigned":      {"a sign is a part of a number", "postgres", contract.EnvPostgresPort, []byte("+5432")},
-		"PortUnderscore":  {"the server reads a number as Go does", "postgres", contract.EnvPostgresPort, []byte("5_432")},
-		"PortZero":        {"zero is the port by default", "postgres", contract.EnvPostgresPort, []byte("0")},
-		"PortNegative":    {"no port is below zero", "postgres", contract.EnvPostgresPort, []byte("-5432")},
-		"UserNewline":     {"a name ends where it ends", "postgres", contract.EnvPostgresUser, []byte("dittofs\n")},
-		"DatabaseNewline": {"a name ends where it ends", "postgres", contract.EnvPostgresDatabase, []byte("dittofs\n")},
-		"Krb5OfRHEL9":     {"gokrb5 knows no fallback", "kerberos", contract.Krb5ConfFile, []byte("[libdefaults]\n    dns_canonicalize_hostname = fallback\n    default_realm = EXAMPLE.COM\n[realms]\n EXAMPLE.COM = {\n  kdc = 127.0.0.1\n }\n")},
-		"Krb5Includes":    {"what is included is not there, and not looked for", "kerberos", contract.Krb5ConfFile, []byte("includedir /etc/krb5.conf.d/\n[libdefaults]\n default_realm = EXAMPLE.COM\n")},
-		"KeyEncrypted":    {"nobody is there to type a passphrase", "tls", contract.TLSKeyFile, encrypted},
-		"IssuerFirst":     {"the first certificate is the server's", "tls", contract.TLSCertFile, append(bytes.Clone(issuer), own.cert...)},
-		"EnvWithZero":     {"a zero ends a variable", "secrets", contract.EnvJWTSecret, append(bytes.Repeat([]byte("k"), 40), 0, 'k')},
-		"EnvTooLong":      {"the kernel takes no longer one", "secrets", contract.EnvJWTSecret, bytes.Repeat([]byte("k"), 128<<10)},
+		"HostWithPort":    {reason: "the port is another key", row: "postgres", input: contract.EnvPostgresHost, value: []byte("db.example.com:5432")},
+		"HostIPv6":        {reason: "an address with colons cannot be told from a port", row: "postgres", input: contract.EnvPostgresHost, value: []byte("::1")},
+		"HostWithNewline": {reason: "a URL has no newlines", row: "postgres", input: contract.EnvPostgresHost, value: []byte("127.0.0.1\n")},
+		"HostWithBlank":   {reason: "a URL has no blanks", row: "postgres", input: contract.EnvPostgresHost, value: []byte("127.0.0.1 ")},
+		"HostSocket":      {reason: "a path is no host of a URL", row: "postgres", input: contract.EnvPostgresHost, value: []byte("/run/postgresql")},
+		"PortOctal":       {reason: "the server takes a leading zero for octal", row: "postgres", input: contract.EnvPostgresPort, value: []byte("05432")},
+		"HostOfNone":      {reason: "no host is left, and the driver looks for a socket", row: "postgres", input: contract.EnvPostgresHost, value: []byte(",")},
+		"HostOfTwo":       {reason: "the driver goes on to the next", row: "postgres", input: contract.EnvPostgresHost, value: []byte("127.0.0,127.0.0.1")},
+		"HostQuoted":      {reason: "no resolver takes quotes", row: "postgres", input: contract.EnvPostgresHost, value: []byte(`"127.0.0.1"`)},
+		"HostBOM":         {reason: "no resolver takes more than ASCII", row: "postgres", input: contract.EnvPostgresHost, value: []byte("\ufeff127.0.0.1")},
+		"HostCut":         {reason: "an address has four numbers", row: "postgres", input: contract.EnvPostgresHost, value: []byte("127.0.0")},
+		"PortHexadecimal": {reason: "the server reads a number as Go does", row: "postgres", input: contract.EnvPostgresPort, value: []byte("0x1538")},
+		"PortSigned":      {reason: "a sign is a part of a number", row: "postgres", input: contract.EnvPostgresPort, value: []byte("+5432")},
+		"PortUnderscore":  {reason: "the server reads a number as Go does", row: "postgres", input: contract.EnvPostgresPort, value: []byte("5_432")},
+		"PortZero":        {reason: "zero is the port by default", row: "postgres", input: contract.EnvPostgresPort, value: []byte("0")},
+		"PortNegative":    {reason: "no port is below zero", row: "postgres", input: contract.EnvPostgresPort, value: []byte("-5432")},
+		"UserNewline":     {reason: "a name ends where it ends", row: "postgres", input: contract.EnvPostgresUser, value: []byte("dittofs\n")},
+		"DatabaseNewline": {reason: "a name ends where it ends", row: "postgres", input: contract.EnvPostgresDatabase, value: []byte("dittofs\n")},
+		"UserBlank":       {reason: "a name starts where it starts", row: "postgres", input: contract.EnvPostgresUser, value: []byte(" ditto")},
+		"UserBOM":         {reason: "what an editor writes unseen is a part of the name", row: "postgres", input: contract.EnvPostgresUser, value: []byte("\ufeffditto")},
+		"UserBlankInside": {reason: "PostgreSQL has users of such names", row: "postgres", input: contract.EnvPostgresUser, value: []byte("a user"), sql: `CREATE ROLE "a user" SUPERUSER LOGIN PASSWORD 'pg-password'`},
+		"UserTimeZone":    {reason: "the driver makes a setting of it", row: "postgres", input: contract.EnvPostgresUser, value: []byte("timezone=UTC"), sql: `CREATE ROLE "timezone=UTC" SUPERUSER LOGIN PASSWORD 'pg-password'`},
+		"DatabaseTab":     {reason: "a name ends where it ends", row: "postgres", input: contract.EnvPostgresDatabase, value: []byte("files\t")},
+		"DatabaseOfNone":  {reason: "a database of the user's name is not meant, nor there", row: "postgres", input: contract.EnvPostgresDatabase, value: []byte("/")},
+		"DatabaseSlash":   {reason: "the driver takes the slash away", row: "postgres", input: contract.EnvPostgresDatabase, value: []byte("/files")},
+		"DatabaseZone":    {reason: "the driver makes a setting of it", row: "postgres", input: contract.EnvPostgresDatabase, value: []byte("TimeZone=UTC"), sql: `CREATE DATABASE "TimeZone=UTC" OWNER ditto`},
+		"DatabaseSigns":   {reason: "a name has any signs", row: "postgres", input: contract.EnvPostgresDatabase, value: []byte(`a?b=%41 "c"/d:e@f#g`), sql: `CREATE DATABASE "a?b=%41 ""c""/d:e@f#g" OWNER ditto`},
+		"PasswordZone":    {reason: "the driver makes a setting of it", row: "postgres", input: contract.EnvPostgresPassword, value: []byte("time_zone=UTC"), sql: `ALTER ROLE ditto PASSWORD 'time_zone=UTC'`},
+		"PasswordOfUTC":   {reason: "the setting is what it is by default", row: "postgres", input: contract.EnvPostgresPassword, value: []byte("timezone=UTC&x"), sql: `ALTER ROLE ditto PASSWORD 'timezone=UTC&x'`},
+		"PasswordNewline": {reason: "a password may be anything", row: "postgres", input: contract.EnvPostgresPassword, value: []byte("pg-password\n"), sql: `ALTER ROLE ditto PASSWORD E'pg-password\n'`},
+		"Krb5OfRHEL9":     {reason: "gokrb5 knows no fallback", row: "kerberos", input: contract.Krb5ConfFile, value: []byte("[libdefaults]\n    dns_canonicalize_hostname = fallback\n    default_realm = EXAMPLE.COM\n[realms]\n EXAMPLE.COM = {\n  kdc = 127.0.0.1\n }\n")},
+		"Krb5Includes":    {reason: "what is included is not there, and not looked for", row: "kerberos", input: contract.Krb5ConfFile, value: []byte("includedir /etc/krb5.conf.d/\n[libdefaults]\n default_realm = EXAMPLE.COM\n")},
+		"KeyEncrypted":    {reason: "nobody is there to type a passphrase", row: "tls", input: contract.TLSKeyFile, value: encrypted},
+		"IssuerFirst":     {reason: "the first certificate is the server's", row: "tls", input: contract.TLSCertFile, value: append(bytes.Clone(issuer), own.cert...)},
+		"EnvWithZero":     {reason: "a zero ends a variable", row: "secrets", input: contract.EnvJWTSecret, value: append(bytes.Repeat([]byte("k"), 40), 0, 'k')},
+		"EnvTooLong":      {reason: "the kernel takes no longer one", row: "secrets", input: contract.EnvJWTSecret, value: bytes.Repeat([]byte("k"), 128<<10)},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			t.Log(tc.reason)
-			agree(t, tc.row, tc.input, tc.value)
+			s := prepare(t, tc.row)
+			if tc.sql != "" {
+				s.postgres.ask(t, "postgres", tc.sql)
+			}
+			s.agree(t, tc.row, tc.input, tc.value)
 		})
 	}
 }
@@ -140,10 +157,9 @@ func TestEnvIsBounded(t *testing.T) {
 }
 
 // agree says whether the function withholds the StatefulSet of a server with a value
-// just if that server does not start.
-func agree(t *testing.T, row, input string, value []byte) {
+// just if that server, which is of this row and not started yet, does not start.
+func (s *server) agree(t *testing.T, row, input string, value []byte) {
 	t.Helper()
-	s := prepare(t, row)
 	in := s.input(t, input)
 
 	c := load(t, row)
