@@ -26,11 +26,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	return &metrics{
 		decisions: f.NewCounterVec(prometheus.CounterOpts{
 			Namespace: ns, Name: "decisions_total",
-			Help: "What was decided about StatefulSets, by action (Advance, Hold, Withhold) and by the reason not to advance.",
+			Help: "Decisions about StatefulSets, by action (Advance, Hold, Withhold) and by the reason not to advance.",
 		}, []string{"action", "reason"}),
 		secretProblems: f.NewCounter(prometheus.CounterOpts{
 			Namespace: ns, Name: "secret_problems_total",
-			Help: "Secrets and keys that a call found missing, empty or unfit.",
+			Help: "Secrets and keys that a call found missing, empty or invalid.",
 		}),
 		fatalResults: f.NewCounter(prometheus.CounterOpts{
 			Namespace: ns, Name: "fatal_results_total",

@@ -186,8 +186,8 @@ func claimMounts(im Immutable) []corev1.VolumeMount {
 // StorageWayOut is what to do about storage drift.
 func StorageWayOut(name string) string {
 	return strings.Join([]string{
-		"Kubernetes cannot change a StatefulSet's volume claims. Everything else keeps being applied.",
-		"Set the field back, or resize the PersistentVolumeClaims by hand, which is enough for a size. For a volume that is to be added or left out, run",
-		fmt.Sprintf("kubectl delete statefulset %s --cascade=orphan: it is created again with the new claims and takes over the pod, which restarts at most once.", name),
+		"Kubernetes cannot change the volume claims of a StatefulSet. Everything else is still applied.",
+		"Set the field back. If only a size differs, you can also resize the PersistentVolumeClaims yourself. To add or remove a volume, run",
+		fmt.Sprintf("kubectl delete statefulset %s --cascade=orphan. Crossplane creates it again with the new claims, and it takes over the pod, which restarts at most once.", name),
 	}, " ")
 }

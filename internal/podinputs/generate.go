@@ -77,7 +77,7 @@ func holder(around *observed.Surroundings, s *Source) observed.Holder {
 func known(xr *observed.Composite, have *observed.Composed, around *observed.Surroundings) (pending bool, why string) {
 	const another = "or name a Secret with the password in spec.identity.admin.passwordSecretRef"
 	if have.StatefulSet != nil {
-		return false, "the server's database knows the password that was in it, and no other is generated. Bring the Secret back, " + another
+		return false, "the server's database has the password that was in it, so no other is generated. Bring the Secret back, " + another
 	}
 	template := manifests.DatabaseClaim(xr.DittoServer)
 	if template == "" {
@@ -85,13 +85,13 @@ func known(xr *observed.Composite, have *observed.Composed, around *observed.Sur
 	}
 	switch c := around.Claim(template); {
 	case c.Known && !c.MayRead:
-		return false, "it does not exist, and whether there is a database already that knows another password cannot be looked up. " +
+		return false, "it does not exist, and the function cannot see whether an older database has another password. " +
 			"Apply the function's example/rbac.yaml, which lets Crossplane read PersistentVolumeClaims, " + another
 	case !c.Known:
 		return true, ""
 	case c.Object != nil:
 		name := manifests.ClaimName(xr.GetName(), template)
-		return false, fmt.Sprintf("PersistentVolumeClaim %q has the database of an earlier server of the name, which knows the password that was in this Secret, and no other is generated. "+
+		return false, fmt.Sprintf("PersistentVolumeClaim %q holds the database of an earlier server of this name, with the password that was in this Secret, so no other is generated. "+
 			"Bring the Secret back, %s. If the password is lost, delete the claim, and with it all that is in the database", name, another)
 	}
 	return false, ""

@@ -185,7 +185,7 @@ func TestComposeAdmin(t *testing.T) {
 		"ClaimThere": {
 			reason:   "The database of an earlier server knows another password.",
 			required: required{"rights": claims, claim: found(object(t, "PersistentVolumeClaim", "controlplane-files-0", nil))},
-			want:     none, absent: Absent{Text: `PersistentVolumeClaim "controlplane-files-0" has the database`},
+			want:     none, absent: Absent{Text: `PersistentVolumeClaim "controlplane-files-0" holds the database`},
 		},
 		"NoRights":       {reason: "What cannot be looked up may be there.", required: required{"rights": found()}, want: none, absent: Absent{Text: "Apply the function's example/rbac.yaml"}},
 		"NoRightsListed": {reason: "Rights on other kinds are none on claims.", required: required{"rights": rights(t, "statefulsets.apps")}, want: none, absent: Absent{Text: "Apply the function's example/rbac.yaml"}},
@@ -195,7 +195,7 @@ func TestComposeAdmin(t *testing.T) {
 				xr.Spec.Database.SQLite.Path = "/data/store/metadata/cp.db"
 			},
 			required: required{"rights": claims, "claim/metadata-files-0": found(object(t, "PersistentVolumeClaim", "metadata-files-0", nil))},
-			want:     none, absent: Absent{Text: `PersistentVolumeClaim "metadata-files-0" has the database`},
+			want:     none, absent: Absent{Text: `PersistentVolumeClaim "metadata-files-0" holds the database`},
 		},
 		"Postgres": {
 			reason: "A database outside of the claims is nothing that could be looked up.",
@@ -205,7 +205,7 @@ func TestComposeAdmin(t *testing.T) {
 		"Running": {
 			reason: "The database of a running server knows the password that was deleted.",
 			given:  func(_ *observed.Composite, have *observed.Composed) { have.StatefulSet = &observed.StatefulSet{} },
-			want:   none, absent: Absent{Text: "the server's database knows the password"},
+			want:   none, absent: Absent{Text: "the server's database has the password"},
 		},
 		"RunningEmptied": {
 			reason: "A Secret that has lost its value is not left out: that would delete it.",
@@ -213,7 +213,7 @@ func TestComposeAdmin(t *testing.T) {
 				have.StatefulSet = &observed.StatefulSet{}
 				have.Secrets = map[string]*structpb.Struct{manifests.AdminSecretResource: object(t, "Secret", admin, nil)}
 			},
-			want: emptied, absent: Absent{Text: "the server's database knows the password"},
+			want: emptied, absent: Absent{Text: "the server's database has the password"},
 		},
 	}
 

@@ -94,7 +94,7 @@ func sorted(refs []Ref) []Ref {
 	return slices.Compact(refs)
 }
 
-const goneText = "the running server was started with it, and it is gone"
+const goneText = "the running server was started with it, and it no longer exists"
 
 // Gone returns what the inputs of a pod that runs can no longer be read from. Its
 // next start fails.

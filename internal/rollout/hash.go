@@ -31,7 +31,7 @@ type Source struct {
 
 // Hash returns the config hash of a source: 64 hex digits of a SHA-256. It is one
 // digest for everything. As the key that signs tokens is in it, the other
-// Secrets cannot be guessed from it: no hash is written without a fit one.
+// Secrets cannot be guessed from it: no hash is written without a valid one.
 //
 // Each part is framed by its length, so that no two sources have the same
 // stream of bytes. A change of the stream is a breaking change: it restarts every

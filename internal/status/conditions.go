@@ -128,7 +128,7 @@ func (v *View) configReady() observed.Condition {
 	case v.Have.HasConfig(v.Want.Config):
 	case exists && cm.Immutable:
 		c.Status, c.Reason = observed.False, "Altered"
-		c.Message = fmt.Sprintf("ConfigMap %q is not as the function has written it, and immutable. Delete it: it is written again", name)
+		c.Message = fmt.Sprintf("ConfigMap %q is not as the function wrote it, and it is immutable. Delete it, and the function writes it again", name)
 	default:
 		c.Status, c.Reason, c.Message = observed.False, reasonCreating, fmt.Sprintf("ConfigMap %q is being created", name)
 	}
@@ -143,7 +143,7 @@ func (v *View) secretsResolved() observed.Condition {
 		c.Message = list(s.Problems) + ". " + consequence(v.Decision)
 	case len(v.Gone) > 0:
 		c.Status, c.Reason = observed.False, "GoneForRunning"
-		c.Message = list(v.Gone) + ". What the server is to read is there, but it still runs with the former, and its pod does not start again without it. " +
+		c.Message = list(v.Gone) + ". All that the new configuration needs is there, but the server still runs with the old one, and its pod cannot start again without this. " +
 			"Bring it back, or let the server restart with what waits (see RestartPending)"
 	case len(s.Creating) > 0:
 		c.Status, c.Reason = observed.False, reasonCreating
@@ -175,12 +175,12 @@ func refs(rs []podinputs.Ref) string {
 func consequence(d rollout.Decision) string {
 	switch d.Action {
 	case rollout.Withhold:
-		return "The server is created when this is right."
+		return "The server is created once this is right."
 	case rollout.Hold:
-		return "Until then the running server is left as it is, and nothing replaces its pod."
+		return "Until then the running server stays as it is, and its pod is not replaced."
 	case rollout.Advance:
 	}
-	return "The Input says missingSecrets: Proceed, so the server is run all the same."
+	return "The Input has missingSecrets: Proceed, so the server runs anyway."
 }
 
 // Available says whether the server serves. It is about what is observed, and needs
@@ -236,8 +236,8 @@ func (v *View) restartPending() observed.Condition {
 		c.Status, c.Reason, c.Message = observed.True, reasonRestarting, "The server's pod is being replaced"
 		if v.refused() {
 			c.Reason = reasonRefused
-			c.Message = fmt.Sprintf("The StatefulSet was sent, and is not as it was sent. What waits: %s. Crossplane's condition Synced and its events say what is in the way: "+
-				"an admission policy, or another field manager", waits)
+			c.Message = fmt.Sprintf("The StatefulSet was sent, but the API server did not accept it. What waits: %s. The condition Synced and Crossplane's events say why, "+
+				"for example an admission policy or another field manager", waits)
 		}
 		return c
 	}
@@ -246,21 +246,21 @@ func (v *View) restartPending() observed.Condition {
 	switch d.Reason {
 	case rollout.ManualPolicy:
 		c.Status = observed.True
-		c.Message = fmt.Sprintf("Waits for a new spec.rollout.restartToken: %s", waits)
+		c.Message = fmt.Sprintf("Waiting for a new spec.rollout.restartToken: %s", waits)
 		if ss.Status.ReadyReplicas == 0 {
-			c.Message += ". The server is not ready: if that is to mend it, it takes the token too"
+			c.Message += ". The server is not ready. If one of these changes is to repair it, that needs a new token too"
 		}
 	case rollout.ConfigMapFirst:
 		c.Status, c.Message = observed.True, "The server restarts as soon as its ConfigMap is written"
 		if len(d.Changes) == 0 {
-			c.Status, c.Message = observed.False, "The ConfigMap is being written again as the server has read it"
+			c.Status, c.Message = observed.False, "The ConfigMap that the server runs with is being written again"
 		}
 	case rollout.DatabasePending:
 		c.Status, c.Message = observed.True, "The server restarts when its new database is ready"
 	case rollout.NameTaken:
 		c.Status, c.Message = observed.True, "The server restarts when the name of its ConfigMap is free"
 	case rollout.SecretsPending, rollout.SecretsMissing, rollout.LookupsPending:
-		c.Status, c.Message = observed.Unknown, "Whether the server has to restart is known when its Secrets are"
+		c.Status, c.Message = observed.Unknown, "Whether the server has to restart will be known when its Secrets are"
 	}
 	return c
 }
@@ -301,7 +301,7 @@ func (v *View) namesAvailable() observed.Condition {
 	switch {
 	case len(taken) > 0:
 		c.Status, c.Reason = observed.False, reasonTaken
-		c.Message = fmt.Sprintf("Not of this DittoServer: %s. It is left alone, and the DittoServer does without. Delete it, or give the DittoServer another name", strings.Join(taken, ", "))
+		c.Message = fmt.Sprintf("Somebody else has objects of these names: %s. They are left alone, and the DittoServer does without its own. Delete them, or give the DittoServer another name", strings.Join(taken, ", "))
 	case len(leaving) > 0:
 		c.Status, c.Reason = observed.False, "Deleting"
 		c.Message = "Being deleted with an earlier DittoServer of the name: " + strings.Join(leaving, ", ")
