@@ -12,6 +12,7 @@ import (
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
+	"github.com/dittofs/function-dittoserver/internal/functest"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 	"github.com/dittofs/function-dittoserver/internal/response"
 )
@@ -22,9 +23,9 @@ import (
 
 func FuzzComposite(f *testing.F) {
 	c, _ := newRunningCluster(f)
-	seed(f, c.xr)
-	seed(f, without(f, c.xr, "apiVersion"))
-	seed(f, without(f, c.xr, "kind"))
+	seed(f, c.XR)
+	seed(f, functest.Without(f, c.XR, "apiVersion"))
+	seed(f, functest.Without(f, c.XR, "kind"))
 	for _, edit := range []map[string]any{
 		{"spec": nil},
 		{"spec": "none"},
@@ -40,7 +41,7 @@ func FuzzComposite(f *testing.F) {
 		{"metadata": nil},
 		{"metadata.generation": -1e300},
 	} {
-		seed(f, withAll(f, c.xr, edit))
+		seed(f, functest.WithAll(f, c.XR, edit))
 	}
 
 	f.Fuzz(func(t *testing.T, j []byte) {
@@ -57,7 +58,7 @@ func FuzzInput(f *testing.F) {
 		"{ttl: 60, service: null, resources: []}",
 		"{imgae: x}",
 	} {
-		seed(f, object(f, text))
+		seed(f, functest.Object(f, text))
 	}
 
 	f.Fuzz(func(t *testing.T, j []byte) {
@@ -68,11 +69,11 @@ func FuzzInput(f *testing.F) {
 func FuzzObserved(f *testing.F) {
 	c, _ := newRunningCluster(f)
 	for _, name := range []string{c.configMap(), manifests.HeadlessServiceResource, manifests.APIServiceResource, manifests.StatefulSetResource} {
-		s := c.composed[name]
+		s := c.Composed[name]
 		seed(f, s, name)
 		for _, field := range []string{"metadata", "data", "spec", "status"} {
 			for _, v := range []any{nil, "none", map[string]any{}, []any{nil}} {
-				seed(f, with(f, s, field, v), name)
+				seed(f, functest.With(f, s, field, v), name)
 			}
 		}
 	}
@@ -86,11 +87,11 @@ func FuzzObserved(f *testing.F) {
 
 func FuzzSecret(f *testing.F) {
 	c, _ := newRunningCluster(f)
-	s := c.secrets["team-a/jwt"]
+	s := c.Secrets["team-a/jwt"]
 	seed(f, s)
 	for _, field := range []string{"kind", "metadata", "metadata.name", "data", "data.key"} {
 		for _, v := range []any{nil, "", "none", 1, map[string]any{}, []any{nil}} {
-			seed(f, with(f, s, field, v))
+			seed(f, functest.With(f, s, field, v))
 		}
 	}
 
@@ -128,7 +129,7 @@ func parse(t *testing.T, j []byte) *structpb.Struct {
 func run(t *testing.T, c *cluster, edit func(*fnv1.RunFunctionRequest), tolerated ...string) {
 	t.Helper()
 
-	req := c.request(c.required)
+	req := c.Request(c.Required)
 	edit(req)
 	before := proto.CloneOf(req)
 
@@ -138,12 +139,12 @@ func run(t *testing.T, c *cluster, edit func(*fnv1.RunFunctionRequest), tolerate
 		response.Fatal(rsp, err, p.available()...)
 	}
 
-	for _, v := range violations(req, rsp) {
+	for _, v := range functest.Violations(req, rsp) {
 		if !slices.ContainsFunc(tolerated, func(path string) bool { return strings.Contains(v, " at "+path) }) {
 			t.Error(v)
 		}
 	}
-	if diff := diff(before, req); diff != "" {
+	if diff := functest.Diff(before, req); diff != "" {
 		t.Errorf("The function must not modify its request: -before, +after:\n%s", diff)
 	}
 }

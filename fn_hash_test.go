@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dittofs/function-dittoserver/internal/functest"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 )
 
@@ -12,14 +13,14 @@ import (
 // change of each must restart it. A change that the hash does not see leaves, for
 // example, a revoked credential in use.
 func TestConfigHashChanges(t *testing.T) {
-	postgres := func(c *cluster) { c.usePostgres() }
-	strict := func(c *cluster) { c.setInput("includeGeneration: true") }
+	postgres := func(c *cluster) { c.UsePostgres() }
+	strict := func(c *cluster) { c.SetInput("includeGeneration: true") }
 
 	setSecret := func(name, key, value string) func(*cluster) {
-		return func(c *cluster) { c.setSecret(name, key, value) }
+		return func(c *cluster) { c.SetSecret(name, key, value) }
 	}
 	set := func(path string, value any) func(*cluster) {
-		return func(c *cluster) { c.set(path, value) }
+		return func(c *cluster) { c.Set(path, value) }
 	}
 
 	cases := map[string]struct {
@@ -27,9 +28,9 @@ func TestConfigHashChanges(t *testing.T) {
 		given  func(c *cluster)
 		when   func(c *cluster)
 	}{
-		"JWTKey":           {reason: "The server signs with the key that it read at its start.", when: setSecret("jwt", "key", jwtKey+"!")},
-		"JWTKeyNewline":    {reason: "The server does not trim: a newline is part of the key.", when: setSecret("jwt", "key", jwtKey+"\n")},
-		"JWTKeyControl":    {reason: "Values are bytes, of whatever looks.", when: setSecret("jwt", "key", jwtKey+"\x01\u00e9")},
+		"JWTKey":           {reason: "The server signs with the key that it read at its start.", when: setSecret("jwt", "key", functest.JWTKey+"!")},
+		"JWTKeyNewline":    {reason: "The server does not trim: a newline is part of the key.", when: setSecret("jwt", "key", functest.JWTKey+"\n")},
+		"JWTKeyControl":    {reason: "Values are bytes, of whatever looks.", when: setSecret("jwt", "key", functest.JWTKey+"\x01\u00e9")},
 		"AdminPassword":    {reason: "The password is a variable, which only a new pod sees.", when: setSecret("admin", "password", "correct horses")},
 		"PostgresHost":     {reason: "The connection is made at the start.", given: postgres, when: setSecret("db", "host", "db-2.example")},
 		"PostgresPort":     {reason: "The connection is made at the start.", given: postgres, when: setSecret("db", "port", "5432")},
@@ -49,16 +50,16 @@ func TestConfigHashChanges(t *testing.T) {
 		"OtherSecret": {
 			reason: "Another Secret with another value is another value.",
 			when: func(c *cluster) {
-				c.setSecret("jwt-2", "key", jwtKey+"!")
-				c.set("spec.identity.jwt.secretRef.name", "jwt-2")
+				c.SetSecret("jwt-2", "key", functest.JWTKey+"!")
+				c.Set("spec.identity.jwt.secretRef.name", "jwt-2")
 			},
 		},
-		"OptionalKeyRemoved": {reason: "A key that may be missing makes a difference when it is.", given: postgres, when: func(c *cluster) { c.unsetSecret("db", "sslmode") }},
+		"OptionalKeyRemoved": {reason: "A key that may be missing makes a difference when it is.", given: postgres, when: func(c *cluster) { c.UnsetSecret("db", "sslmode") }},
 		"OptionalKeyEmptied": {
 			reason: "An empty variable is not a missing one.",
 			given: func(c *cluster) {
-				c.usePostgres()
-				c.unsetSecret("db", "sslmode")
+				c.UsePostgres()
+				c.UnsetSecret("db", "sslmode")
 			},
 			when: setSecret("db", "sslmode", ""),
 		},
@@ -79,9 +80,9 @@ func TestConfigHashChanges(t *testing.T) {
 			if tc.given != nil {
 				tc.given(c)
 			}
-			before := hashOf(desired(c.settle(), manifests.StatefulSetResource))
+			before := functest.HashOf(functest.Desired(c.Settle(), manifests.StatefulSetResource))
 			tc.when(c)
-			after := hashOf(desired(c.settle(), manifests.StatefulSetResource))
+			after := functest.HashOf(functest.Desired(c.Settle(), manifests.StatefulSetResource))
 
 			if before == "" || before == after {
 				t.Errorf("%s\nThe config hash is %q as before, want another one", tc.reason, after)
@@ -93,13 +94,13 @@ func TestConfigHashChanges(t *testing.T) {
 // TestConfigHashStays goes through what a running server does not read: a change
 // of it must not restart it, as a restart is an outage for every client.
 func TestConfigHashStays(t *testing.T) {
-	postgres := func(c *cluster) { c.usePostgres() }
-	strict := func(c *cluster) { c.setInput("includeGeneration: true") }
+	postgres := func(c *cluster) { c.UsePostgres() }
+	strict := func(c *cluster) { c.SetInput("includeGeneration: true") }
 	set := func(path string, value any) func(*cluster) {
-		return func(c *cluster) { c.set(path, value) }
+		return func(c *cluster) { c.Set(path, value) }
 	}
 	setOfSecret := func(path string, value any) func(*cluster) {
-		return func(c *cluster) { c.secrets["team-a/jwt"] = with(c, c.secrets["team-a/jwt"], path, value) }
+		return func(c *cluster) { c.Secrets["team-a/jwt"] = functest.With(c, c.Secrets["team-a/jwt"], path, value) }
 	}
 
 	cases := map[string]struct {
@@ -113,15 +114,15 @@ func TestConfigHashStays(t *testing.T) {
 		"SecretUID":             {reason: "A Secret that is made again with the same values is the same to the server.", when: setOfSecret("metadata.uid", "another")},
 		"SecretType":            {reason: "The type is no input.", when: setOfSecret("type", "example.com/jwt")},
 		"SecretOwner":           {reason: "The owner is no input.", when: setOfSecret("metadata.ownerReferences", []any{map[string]any{"kind": "ExternalSecret", "name": "jwt"}})},
-		"UnreferencedKey":       {reason: "The pod does not read that key.", when: func(c *cluster) { c.setSecret("jwt", "other", "value") }},
-		"UnreferencedSecret":    {reason: "The pod does not read that Secret.", when: func(c *cluster) { c.setSecret("other", "key", "value") }},
+		"UnreferencedKey":       {reason: "The pod does not read that key.", when: func(c *cluster) { c.SetSecret("jwt", "other", "value") }},
+		"UnreferencedSecret":    {reason: "The pod does not read that Secret.", when: func(c *cluster) { c.SetSecret("other", "key", "value") }},
 		"SecretInOtherNamespace": {reason: "Another namespace's Secret of the same name is another Secret.", when: func(c *cluster) {
-			s := with(c, c.secrets["team-a/jwt"], "metadata.namespace", "team-b")
-			c.secrets["team-b/jwt"] = with(c, s, "data.key", base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 40))))
+			s := functest.With(c, c.Secrets["team-a/jwt"], "metadata.namespace", "team-b")
+			c.Secrets["team-b/jwt"] = functest.With(c, s, "data.key", base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 40))))
 		}},
 		"SecretRenamed": {reason: "The server sees the value and not where it comes from. The template rolls by itself when the name in it changes.", when: func(c *cluster) {
-			c.setSecret("jwt-2", "key-2", jwtKey)
-			c.set("spec.identity.jwt.secretRef", map[string]any{"name": "jwt-2", "key": "key-2"})
+			c.SetSecret("jwt-2", "key-2", functest.JWTKey)
+			c.Set("spec.identity.jwt.secretRef", map[string]any{"name": "jwt-2", "key": "key-2"})
 		}},
 		"PostgresKeyOfManifest": {reason: "The key of postgresSecretRef has no effect.", given: postgres, when: set("spec.database.postgresSecretRef.key", "any")},
 		"Generation":            {reason: "Crossplane raises the generation by itself.", when: set("metadata.generation", 5)},
@@ -129,8 +130,8 @@ func TestConfigHashStays(t *testing.T) {
 		"Crossplane":            {reason: "What Crossplane writes into the spec is none of the server's.", when: set("spec.crossplane.compositionRevisionRef.name", "dittoserver-2")},
 		"CrossplaneWhenStrict":  {reason: "includeGeneration counts what the user wrote, and not what Crossplane did.", given: strict, when: set("spec.crossplane.compositionRevisionRef.name", "dittoserver-2")},
 		"DittoServerMetadata": {reason: "Labels and annotations of the DittoServer are none of the server's.", when: func(c *cluster) {
-			c.set("metadata.labels.team", "a")
-			c.set("metadata.resourceVersion", "4712")
+			c.Set("metadata.labels.team", "a")
+			c.Set("metadata.resourceVersion", "4712")
 		}},
 		"Image":              {reason: "The template rolls by itself when the image in it changes.", when: set("spec.image", "example.com/dittofs:next")},
 		"Replicas":           {reason: "To stop a server and start it again needs no other pod.", when: set("spec.replicas", 0)},
@@ -138,7 +139,7 @@ func TestConfigHashStays(t *testing.T) {
 		"ServiceType":        {reason: "A Service is no reason for an outage.", when: set("spec.service.type", "NodePort")},
 		"Resources":          {reason: "The template rolls by itself when the resources in it change.", when: set("spec.resources.limits.memory", "2Gi")},
 		"DefaultWrittenOut":  {reason: "A default that is written out changes nothing.", when: set("spec.logging.level", "INFO")},
-		"TTL":                {reason: "How often Crossplane looks is none of the server's.", when: func(c *cluster) { c.setInput("ttl: 5m") }},
+		"TTL":                {reason: "How often Crossplane looks is none of the server's.", when: func(c *cluster) { c.SetInput("ttl: 5m") }},
 		"RolloutPolicy":      {reason: "The policy says when, and not what.", when: set("spec.rollout.policy", "Manual")},
 		"StorageSize":        {reason: "A volume's size is none of the server's.", when: set("spec.storage.metadataSize", "20Gi")},
 	}
@@ -149,9 +150,9 @@ func TestConfigHashStays(t *testing.T) {
 			if tc.given != nil {
 				tc.given(c)
 			}
-			before := hashOf(desired(c.settle(), manifests.StatefulSetResource))
+			before := functest.HashOf(functest.Desired(c.Settle(), manifests.StatefulSetResource))
 			tc.when(c)
-			after := hashOf(desired(c.settle(), manifests.StatefulSetResource))
+			after := functest.HashOf(functest.Desired(c.Settle(), manifests.StatefulSetResource))
 
 			if before == "" || before != after {
 				t.Errorf("%s\nThe config hash is %q, want %q as before", tc.reason, after, before)
@@ -166,7 +167,7 @@ func TestConfigHashStays(t *testing.T) {
 func TestConfigHashPinned(t *testing.T) {
 	const want = "d8aa77c80b9e8665f1ebbe03a337c4e5b275ebba12314dd232d4053beb949a59"
 
-	if got := hashOf(desired(newCluster(t).settle(), manifests.StatefulSetResource)); got != want {
+	if got := functest.HashOf(functest.Desired(newCluster(t).Settle(), manifests.StatefulSetResource)); got != want {
 		t.Errorf("The config hash is %q, want %q. A change restarts every user's servers", got, want)
 	}
 }

@@ -3,8 +3,7 @@ package main
 import (
 	"testing"
 
-	"google.golang.org/protobuf/types/known/structpb"
-
+	"github.com/dittofs/function-dittoserver/internal/functest"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 )
 
@@ -12,13 +11,13 @@ import (
 // beside the hash.
 func changesOfBoth() map[string]func(c *cluster) {
 	return map[string]func(c *cluster){
-		"Metrics":         func(c *cluster) { c.set("spec.metrics.enabled", true) },
-		"Port":            func(c *cluster) { c.set("spec.controlPlane.port", 8443) },
-		"ShutdownTimeout": func(c *cluster) { c.set("spec.shutdownTimeout", "10s") },
-		"Database":        func(c *cluster) { c.usePostgres() },
+		"Metrics":         func(c *cluster) { c.Set("spec.metrics.enabled", true) },
+		"Port":            func(c *cluster) { c.Set("spec.controlPlane.port", 8443) },
+		"ShutdownTimeout": func(c *cluster) { c.Set("spec.shutdownTimeout", "10s") },
+		"Database":        func(c *cluster) { c.UsePostgres() },
 		"TLS": func(c *cluster) {
-			c.set("spec.controlPlane.certSecretName", "tls")
-			c.newValue(ref{"tls", "tls.crt"})
+			c.Set("spec.controlPlane.certSecretName", "tls")
+			c.NewValue(functest.Ref{Secret: "tls", Key: "tls.crt"})
 		},
 	}
 }
@@ -34,9 +33,9 @@ func TestOneRestartPerChange(t *testing.T) {
 
 			templates := 0
 			for range 4 {
-				before := template(c.composed[manifests.StatefulSetResource])
-				c.apply(c.reconcile())
-				if diff(before, template(c.composed[manifests.StatefulSetResource])) != "" {
+				before := functest.TemplateOf(c.Composed[manifests.StatefulSetResource])
+				c.Apply(c.Reconcile())
+				if functest.Diff(before, functest.TemplateOf(c.Composed[manifests.StatefulSetResource])) != "" {
 					templates++
 				}
 			}
@@ -57,15 +56,15 @@ func TestHoldKeepsTheTemplate(t *testing.T) {
 	}{
 		"OtherSecretMissing": {
 			reason: "A reference to a Secret that is not there should wait for it.",
-			when:   func(c *cluster) { c.set("spec.identity.jwt.secretRef.name", "not-there") },
+			when:   func(c *cluster) { c.Set("spec.identity.jwt.secretRef.name", "not-there") },
 		},
 		"DatabaseSecretMissing": {
 			reason: "A database whose credentials are not there should wait for them.",
-			when:   func(c *cluster) { c.set("spec.database.postgresSecretRef.name", "not-there") },
+			when:   func(c *cluster) { c.Set("spec.database.postgresSecretRef.name", "not-there") },
 		},
 		"PerconaNotReady": {
 			reason: "A running server should stay on its database until the new one is ready.",
-			when:   func(c *cluster) { c.set("spec.percona", map[string]any{"enabled": true, "deleteWithServer": true}) },
+			when:   func(c *cluster) { c.Set("spec.percona", map[string]any{"enabled": true, "deleteWithServer": true}) },
 		},
 	}
 	for name, change := range changesOfBoth() {
@@ -75,7 +74,7 @@ func TestHoldKeepsTheTemplate(t *testing.T) {
 		}{
 			reason: "With the policy Manual nothing should restart the server but a new token.",
 			when: func(c *cluster) {
-				c.set("spec.rollout.policy", "Manual")
+				c.Set("spec.rollout.policy", "Manual")
 				change(c)
 			},
 		}
@@ -84,12 +83,12 @@ func TestHoldKeepsTheTemplate(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			c, _ := newRunningCluster(t)
-			before := template(c.composed[manifests.StatefulSetResource])
+			before := functest.TemplateOf(c.Composed[manifests.StatefulSetResource])
 			tc.when(c)
 			for range 3 {
-				c.apply(c.reconcile())
+				c.Apply(c.Reconcile())
 			}
-			if diff := diff(before, template(c.composed[manifests.StatefulSetResource])); diff != "" {
+			if diff := functest.Diff(before, functest.TemplateOf(c.Composed[manifests.StatefulSetResource])); diff != "" {
 				t.Errorf("%s\nThe pod template changed: -before, +after:\n%s", tc.reason, diff)
 			}
 		})
@@ -100,13 +99,13 @@ func TestHoldKeepsTheTemplate(t *testing.T) {
 // made. That one should stay: what the server knows could not be made again.
 func TestManagedSecretStays(t *testing.T) {
 	c := newCluster(t)
-	c.unset("spec.identity")
-	c.settle()
-	c.set("spec.identity.admin.passwordSecretRef", map[string]any{"name": "not-there", "key": "password"})
+	c.Unset("spec.identity")
+	c.Settle()
+	c.Set("spec.identity.admin.passwordSecretRef", map[string]any{"name": "not-there", "key": "password"})
 
-	before := c.composed[manifests.AdminSecretResource]
-	after := desired(c.reconcile(), manifests.AdminSecretResource)
-	if diff := diff(valueAt(before, "data"), valueAt(after, "data")); diff != "" {
+	before := c.Composed[manifests.AdminSecretResource]
+	after := functest.Desired(c.Reconcile(), manifests.AdminSecretResource)
+	if diff := functest.Diff(functest.ValueAt(before, "data"), functest.ValueAt(after, "data")); diff != "" {
 		t.Errorf("The Secret should stay as it is: -before, +after:\n%s", diff)
 	}
 }
@@ -115,19 +114,16 @@ func TestManagedSecretStays(t *testing.T) {
 // delete the database, so it should be refused as long as it is the server's.
 func TestDatabaseIsNotDropped(t *testing.T) {
 	c := newCluster(t)
-	c.set("spec.percona", map[string]any{"enabled": true, "deleteWithServer": true})
-	c.apply(c.reconcile())
-	c.edit(manifests.PerconaResource, "metadata.ownerReferences", []any{map[string]any{"controller": true, "uid": "5cd2f3ee-8d4a-4f0e-9c5a-1f4e6d1b2a30"}})
-	c.unset("spec.percona")
-	if got := condition(c.call(c.request(nil)), "ConfigReady"); got != "FALSE InvalidSpec" {
+	c.Set("spec.percona", map[string]any{"enabled": true, "deleteWithServer": true})
+	c.Apply(c.Reconcile())
+	c.Edit(manifests.PerconaResource, "metadata.ownerReferences", []any{map[string]any{"controller": true, "uid": "5cd2f3ee-8d4a-4f0e-9c5a-1f4e6d1b2a30"}})
+	c.Unset("spec.percona")
+	if got := functest.Condition(c.Call(c.Request(nil)), "ConfigReady"); got != "FALSE InvalidSpec" {
 		t.Errorf("With the server's database there ConfigReady is %s, want it to be refused", got)
 	}
 
-	c.edit(manifests.PerconaResource, "metadata.ownerReferences", []any{})
-	if got := condition(c.call(c.request(nil)), "ConfigReady"); got == "FALSE InvalidSpec" {
+	c.Edit(manifests.PerconaResource, "metadata.ownerReferences", []any{})
+	if got := functest.Condition(c.Call(c.Request(nil)), "ConfigReady"); got == "FALSE InvalidSpec" {
 		t.Error("A database that was cut loose should not be in the way")
 	}
 }
-
-// template is the pod template of a StatefulSet.
-func template(ss *structpb.Struct) *structpb.Value { return valueAt(ss, "spec", "template") }

@@ -1,23 +1,12 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
-	"fmt"
 	"maps"
-	"math/big"
-	mathrand "math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
-	"github.com/jcmturner/gokrb5/v8/keytab"
 	"google.golang.org/protobuf/types/known/structpb"
 	corev1 "k8s.io/api/core/v1"
 
@@ -25,143 +14,33 @@ import (
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/functest"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/podinputs"
 	"github.com/dittofs/function-dittoserver/internal/rollout"
 )
 
-// Everything that a server can read out of Secrets, beside what basicXR has.
-const everything = `
-controlPlane: {certSecretName: tls, clientCASecretName: client-ca}
-metrics: {enabled: true, bearerTokenSecret: {name: metrics, key: token}}
-database: {postgresSecretRef: {name: db}, sslRootCertSecretRef: {name: db-ca, key: ca.crt}}
-ldap:
-  enabled: true
-  url: ldaps://dc.example
-  baseDN: dc=example
-  bindDN: cn=dittofs,dc=example
-  bindPasswordSecretRef: {name: ldap, key: password}
-  caSecretRef: {name: ldap-ca, key: ca.crt}
-kerberos:
-  enabled: true
-  servicePrincipal: nfs/files.example@EXAMPLE
-  realm: EXAMPLE
-  netbiosDomain: EXAMPLE
-  keytabSecretRef: {name: keytab, key: keytab}
-  krb5ConfSecretRef: {name: krb5, key: krb5.conf}
-  machineAccount: {enabled: true, accountName: FILES$, secretRef: {name: machine, key: password}}
-`
-
-// newClusterWithEverything returns a cluster with a server that reads all that a
-// server can read out of Secrets.
-func newClusterWithEverything(tb testing.TB) *cluster {
-	tb.Helper()
-	c := newCluster(tb)
-	for field, v := range object(tb, everything).AsMap() {
-		switch field {
-		case "ldap", "kerberos":
-			c.set("spec.identity."+field, v)
-		default:
-			c.set("spec."+field, v)
-		}
-	}
-	c.usePostgres()
-	for _, r := range []ref{
-		{"tls", "tls.crt"},
-		{"tls", "tls.key"},
-		{"client-ca", "ca.crt"},
-		{"metrics", "token"},
-		{"db-ca", "ca.crt"},
-		{"ldap", "password"},
-		{"ldap-ca", "ca.crt"},
-		{"keytab", "keytab"},
-		{"krb5", "krb5.conf"},
-		{"machine", "password"},
-	} {
-		c.newValue(r)
-	}
-	return c
-}
-
-// newValue sets a key of a Secret to a value that the server takes, another one
-// each time. A certificate comes with its key.
-func (c *cluster) newValue(r ref) {
-	c.Helper()
-
-	switch r.Key {
-	case "tls.crt", "tls.key":
-		certificate, key := newCertificate(c)
-		c.setSecret(r.Secret, "tls.crt", certificate)
-		c.setSecret(r.Secret, "tls.key", key)
-	case "ca.crt":
-		certificate, _ := newCertificate(c)
-		c.setSecret(r.Secret, r.Key, certificate)
-	case "port":
-		c.setSecret(r.Secret, r.Key, fmt.Sprint(1024+mathrand.IntN(60000)))
-	case "sslmode":
-		c.setSecret(r.Secret, r.Key, "verify-ca")
-	case "keytab":
-		k := keytab.New()
-		if err := k.AddEntry("nfs/files.example.com", "EXAMPLE.COM", rand.Text(), time.Unix(0, 0), 1, etypeID.AES256_CTS_HMAC_SHA1_96); err != nil {
-			c.Fatal(err)
-		}
-		b, err := k.Marshal()
-		if err != nil {
-			c.Fatal(err)
-		}
-		c.setSecret(r.Secret, r.Key, string(b))
-	case "krb5.conf":
-		c.setSecret(r.Secret, r.Key, "[libdefaults]\n default_realm = "+rand.Text()+"\n")
-	case "host":
-		c.setSecret(r.Secret, r.Key, strings.ToLower(rand.Text())+".example")
-	default:
-		c.setSecret(r.Secret, r.Key, rand.Text()+rand.Text())
-	}
-}
-
-// newCertificate returns a certificate and its private key, in PEM form.
-func newCertificate(tb testing.TB) (certificate, key string) {
-	tb.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}))
-}
-
-// A ref is where in a Secret an input comes from.
-type ref struct{ Secret, Key string }
-
 // refs are what the server's container reads out of Secrets, by variable and
 // file: read off the desired object, in a few lines, and independent of what the
 // function makes of it.
-func refs(ss *structpb.Struct) map[string]ref {
-	found := map[string]ref{}
+func refs(ss *structpb.Struct) map[string]functest.Ref {
+	found := map[string]functest.Ref{}
 	each := func(list *structpb.Value, do func(*structpb.Struct)) {
 		for _, v := range list.GetListValue().GetValues() {
 			do(v.GetStructValue())
 		}
 	}
-	str := func(s *structpb.Struct, path ...string) string { return valueAt(s, path...).GetStringValue() }
+	str := func(s *structpb.Struct, path ...string) string { return functest.ValueAt(s, path...).GetStringValue() }
 
-	each(valueAt(container(ss), "env"), func(e *structpb.Struct) {
-		found[str(e, "name")] = ref{str(e, "valueFrom", "secretKeyRef", "name"), str(e, "valueFrom", "secretKeyRef", "key")}
+	each(functest.ValueAt(functest.Container(ss), "env"), func(e *structpb.Struct) {
+		found[str(e, "name")] = functest.Ref{Secret: str(e, "valueFrom", "secretKeyRef", "name"), Key: str(e, "valueFrom", "secretKeyRef", "key")}
 	})
-	each(valueAt(container(ss), "volumeMounts"), func(m *structpb.Struct) {
-		each(valueAt(ss, "spec", "template", "spec", "volumes"), func(v *structpb.Struct) {
+	each(functest.ValueAt(functest.Container(ss), "volumeMounts"), func(m *structpb.Struct) {
+		each(functest.ValueAt(ss, "spec", "template", "spec", "volumes"), func(v *structpb.Struct) {
 			if str(v, "name") == str(m, "name") {
-				each(valueAt(v, "secret", "items"), func(i *structpb.Struct) {
-					found[str(m, "mountPath")+"/"+str(i, "path")] = ref{str(v, "secret", "secretName"), str(i, "key")}
+				each(functest.ValueAt(v, "secret", "items"), func(i *structpb.Struct) {
+					found[str(m, "mountPath")+"/"+str(i, "path")] = functest.Ref{Secret: str(v, "secret", "secretName"), Key: str(i, "key")}
 				})
 			}
 		})
@@ -174,11 +53,11 @@ func refs(ss *structpb.Struct) map[string]ref {
 // runs must not, as the restart would be an outage for nothing.
 func TestSecretInputs(t *testing.T) {
 	c := newClusterWithEverything(t)
-	rsp := c.settle()
-	if got := condition(rsp, "SecretsResolved"); got != "TRUE Resolved" {
-		t.Fatalf("SecretsResolved is %s: %s", got, fullCondition(rsp, "SecretsResolved").GetMessage())
+	rsp := c.Settle()
+	if got := functest.Condition(rsp, "SecretsResolved"); got != "TRUE Resolved" {
+		t.Fatalf("SecretsResolved is %s: %s", got, functest.FullCondition(rsp, "SecretsResolved").GetMessage())
 	}
-	found := refs(desired(rsp, manifests.StatefulSetResource))
+	found := refs(functest.Desired(rsp, manifests.StatefulSetResource))
 
 	known := map[string]bool{}
 	for _, in := range dittofs.SecretValues {
@@ -190,24 +69,24 @@ func TestSecretInputs(t *testing.T) {
 			}
 
 			c := newClusterWithEverything(t)
-			before := hashOf(desired(c.settle(), manifests.StatefulSetResource))
-			c.newValue(from)
-			after := hashOf(desired(c.settle(), manifests.StatefulSetResource))
+			before := functest.HashOf(functest.Desired(c.Settle(), manifests.StatefulSetResource))
+			c.NewValue(from)
+			after := functest.HashOf(functest.Desired(c.Settle(), manifests.StatefulSetResource))
 
 			if got, want := before != after, in.Reload != dittofs.Live; got != want {
 				t.Errorf("Key %q of Secret %q is read %s: the hash should change: %t, it did: %t", from.Key, from.Secret, in.Reload, want, got)
 			}
 
-			c.unsetSecret(from.Secret, from.Key)
-			rsp := c.reconcile()
+			c.UnsetSecret(from.Secret, from.Key)
+			rsp := c.Reconcile()
 			if optional := in.Name == dittofs.EnvPostgresPort || in.Name == dittofs.EnvPostgresSSLMode; optional {
 				return
 			}
-			message := fullCondition(rsp, "SecretsResolved").GetMessage()
-			if condition(rsp, "SecretsResolved") != "FALSE Unresolved" || !strings.Contains(message, `"`+from.Secret+`"`) || !strings.Contains(message, `"`+from.Key+`"`) {
-				t.Errorf("A missing key should be named together with its Secret %v, got %s: %s", from, condition(rsp, "SecretsResolved"), message)
+			message := functest.FullCondition(rsp, "SecretsResolved").GetMessage()
+			if functest.Condition(rsp, "SecretsResolved") != "FALSE Unresolved" || !strings.Contains(message, `"`+from.Secret+`"`) || !strings.Contains(message, `"`+from.Key+`"`) {
+				t.Errorf("A missing key should be named together with its Secret %v, got %s: %s", from, functest.Condition(rsp, "SecretsResolved"), message)
 			}
-			if got := hashOf(desired(rsp, manifests.StatefulSetResource)); got != after {
+			if got := functest.HashOf(functest.Desired(rsp, manifests.StatefulSetResource)); got != after {
 				t.Errorf("A running server should keep its hash %q while a key is missing, got %q", after, got)
 			}
 		})
@@ -237,8 +116,8 @@ func TestRequirements(t *testing.T) {
 			given: func(t *testing.T) *cluster {
 				t.Helper()
 				c := newCluster(t)
-				c.set("spec.identity.admin.passwordSecretRef.name", "jwt")
-				c.setSecret("jwt", "password", adminPassword)
+				c.Set("spec.identity.admin.passwordSecretRef.name", "jwt")
+				c.SetSecret("jwt", "password", functest.AdminPassword)
 				return c
 			},
 			want: []string{"jwt"},
@@ -253,7 +132,7 @@ func TestRequirements(t *testing.T) {
 			given: func(t *testing.T) *cluster {
 				t.Helper()
 				c := newCluster(t)
-				c.set("spec.identity.jwt.secretRef.namespace", "kube-system")
+				c.Set("spec.identity.jwt.secretRef.namespace", "kube-system")
 				return c
 			},
 			want: []string{"admin", "jwt"},
@@ -263,14 +142,14 @@ func TestRequirements(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			c := tc.given(t)
-			c.settle() // While it runs nothing else is looked up.
-			first := c.call(c.request(nil)).GetRequirements()
+			c.Settle() // While it runs nothing else is looked up.
+			first := c.Call(c.Request(nil)).GetRequirements()
 
 			got := []string{}
 			for _, sel := range first.GetResources() {
 				got = append(got, sel.GetMatchName())
 				want := &fnv1.ResourceSelector{ApiVersion: "v1", Kind: "Secret", Match: &fnv1.ResourceSelector_MatchName{MatchName: sel.GetMatchName()}, Namespace: new("team-a")}
-				if diff := diff(want, sel); diff != "" {
+				if diff := functest.Diff(want, sel); diff != "" {
 					t.Errorf("%s\nf.RunFunction(...): -want selector, +got selector:\n%s", tc.reason, diff)
 				}
 			}
@@ -280,14 +159,14 @@ func TestRequirements(t *testing.T) {
 			}
 
 			// Crossplane calls until the requirements are equal to the last ones.
-			resolved := c.call(c.request(first))
-			if diff := diff(first, resolved.GetRequirements()); diff != "" {
+			resolved := c.Call(c.Request(first))
+			if diff := functest.Diff(first, resolved.GetRequirements()); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): -required at the 1st call, +required at the 2nd call:\n%s", tc.reason, diff)
 			}
 			for _, name := range tc.want {
-				c.deleteSecret(name)
+				c.DeleteSecret(name)
 			}
-			if diff := diff(first, c.call(c.request(first)).GetRequirements()); diff != "" {
+			if diff := functest.Diff(first, c.Call(c.Request(first)).GetRequirements()); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): -required with Secrets, +required without:\n%s", tc.reason, diff)
 			}
 		})
@@ -304,18 +183,18 @@ func TestLookups(t *testing.T) {
 	c := newCluster(t)
 	required := &fnv1.Requirements{}
 	for i, want := range [][]string{first, all, all} {
-		rsp := c.call(c.request(required))
+		rsp := c.Call(c.Request(required))
 		if diff := cmp.Diff(want, of(rsp.GetRequirements())); diff != "" {
 			t.Errorf("Call %d: -want required, +got required:\n%s", i+1, diff)
 		}
-		if complete := i == 2; (desired(rsp, manifests.StatefulSetResource) != nil) != complete {
+		if complete := i == 2; (functest.Desired(rsp, manifests.StatefulSetResource) != nil) != complete {
 			t.Errorf("Call %d: the StatefulSet should be sent once it is known that its name is free, and not before", i+1)
 		}
 		required = rsp.GetRequirements()
 	}
 
-	c.setReadable()
-	if got := of(c.reconcile().GetRequirements()); slices.Contains(got, "object/statefulset") {
+	c.SetReadable()
+	if got := of(c.Reconcile().GetRequirements()); slices.Contains(got, "object/statefulset") {
 		t.Errorf("What Crossplane may not read must not be asked for: it would wait with its cache locked, got %v", got)
 	}
 }
@@ -326,16 +205,16 @@ func TestOtherNamespace(t *testing.T) {
 	for _, path := range []string{"metadata.namespace", "metadata.name", "kind"} {
 		t.Run(path, func(t *testing.T) {
 			c := newCluster(t)
-			req := c.request(c.call(c.request(nil)).GetRequirements())
+			req := c.Request(c.Call(c.Request(nil)).GetRequirements())
 			for name, r := range req.GetRequiredResources() {
 				if strings.HasPrefix(name, "secret/") {
-					r.Items[0].Resource = with(t, r.GetItems()[0].GetResource(), path, "other")
+					r.Items[0].Resource = functest.With(t, r.GetItems()[0].GetResource(), path, "other")
 				}
 			}
 
-			rsp := c.call(req)
+			rsp := c.Call(req)
 
-			if got := condition(rsp, "SecretsResolved"); got != "FALSE Unresolved" || desired(rsp, manifests.StatefulSetResource) != nil {
+			if got := functest.Condition(rsp, "SecretsResolved"); got != "FALSE Unresolved" || functest.Desired(rsp, manifests.StatefulSetResource) != nil {
 				t.Errorf("A Secret with another %s is another Secret: SecretsResolved is %s, want FALSE Unresolved and no StatefulSet", path, got)
 			}
 		})
@@ -387,16 +266,16 @@ func TestInputsAreDerived(t *testing.T) {
 
 	c := newCluster(t)
 	for _, sel := range requirements.GetResources() {
-		c.setSecret(sel.GetMatchName(), "value", "the first")
+		c.SetSecret(sel.GetMatchName(), "value", "the first")
 	}
 	digest := func() string {
-		l := observed.NewLookups(c.request(requirements).GetRequiredResources())
+		l := observed.NewLookups(c.Request(requirements).GetRequiredResources())
 		secrets := podinputs.Resolve(inputs, podinputs.LookUp(l, inputs, "team-a"), nil)
 		return rollout.Hash(rollout.Source{Config: []byte(objects.Config), Inputs: secrets.Restart})
 	}
 	digests := map[string]bool{digest(): true}
 	for _, name := range added {
-		c.setSecret(name, "value", "the second")
+		c.SetSecret(name, "value", "the second")
 		digests[digest()] = true
 	}
 	if len(digests) != 3 {

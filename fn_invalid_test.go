@@ -9,6 +9,7 @@ import (
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
+	"github.com/dittofs/function-dittoserver/internal/functest"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 )
 
@@ -17,10 +18,10 @@ import (
 // and what to do, in the condition and in the result.
 func TestInvalid(t *testing.T) {
 	set := func(path string, value any) func(*cluster) {
-		return func(c *cluster) { c.set(path, value) }
+		return func(c *cluster) { c.Set(path, value) }
 	}
 	unset := func(path string) func(*cluster) {
-		return func(c *cluster) { c.unset(path) }
+		return func(c *cluster) { c.Unset(path) }
 	}
 
 	cases := map[string]struct {
@@ -55,8 +56,8 @@ func TestInvalid(t *testing.T) {
 		"SQLitePathOffContent": {
 			reason: "Without a content volume its directory is lost with the pod.",
 			when: func(c *cluster) {
-				c.unset("spec.storage.contentSize")
-				c.set("spec.database.sqlite.path", "/data/store/block/x.db")
+				c.Unset("spec.storage.contentSize")
+				c.Set("spec.database.sqlite.path", "/data/store/block/x.db")
 			},
 			want: []string{"spec.database.sqlite.path", `"/data/store/block/x.db"`},
 		},
@@ -88,12 +89,12 @@ func TestInvalid(t *testing.T) {
 		"AllAtOnce": {
 			reason: "Somebody who has made three mistakes should not have to come back three times.",
 			when: func(c *cluster) {
-				c.set("metadata.name", "Files")
-				c.set("spec.storage.metadataSize", "0Gi")
-				c.set("spec.database.type", "mysql")
-				c.set("spec.controlPlane.port", 0)
-				c.set("spec.identity.jwt.refreshTokenDuration", "7d")
-				c.unset("spec.identity.admin.passwordSecretRef.key")
+				c.Set("metadata.name", "Files")
+				c.Set("spec.storage.metadataSize", "0Gi")
+				c.Set("spec.database.type", "mysql")
+				c.Set("spec.controlPlane.port", 0)
+				c.Set("spec.identity.jwt.refreshTokenDuration", "7d")
+				c.Unset("spec.identity.admin.passwordSecretRef.key")
 			},
 			want: []string{
 				"metadata.name", `"Files"`, "spec.storage.metadataSize", `"0Gi"`, "spec.database.type", `"mysql"`, "spec.controlPlane.port",
@@ -103,22 +104,22 @@ func TestInvalid(t *testing.T) {
 		"AllWrongTypesAtOnce": {
 			reason: "Also values that cannot be read are reported together.",
 			when: func(c *cluster) {
-				c.set("spec.replicas", "one")
-				c.set("spec.controlPlane.port", "http")
-				c.set("spec.resources.limits.memory", "lots")
+				c.Set("spec.replicas", "one")
+				c.Set("spec.controlPlane.port", "http")
+				c.Set("spec.resources.limits.memory", "lots")
 			},
 			want: []string{"spec.replicas", `"one"`, "spec.controlPlane.port", `"http"`, "spec.resources.limits.memory", `"lots"`},
 		},
 		"KerberosRemoved": {
 			reason: "A server that has Kerberos in its database does not start without the keytab.",
 			when: func(c *cluster) {
-				c.edit(manifests.StatefulSetResource, "spec.template.spec.volumes", []any{map[string]any{"name": manifests.KeytabVolume}})
+				c.Edit(manifests.StatefulSetResource, "spec.template.spec.volumes", []any{map[string]any{"name": manifests.KeytabVolume}})
 			},
 			want: []string{"spec.identity.kerberos", "enabled: false"},
 		},
 		"ObservedStatefulSet": {
 			reason: "A StatefulSet that cannot be read must not be left out: that would delete it.",
-			when:   func(c *cluster) { c.edit(manifests.StatefulSetResource, "spec.volumeClaimTemplates", "none") },
+			when:   func(c *cluster) { c.Edit(manifests.StatefulSetResource, "spec.volumeClaimTemplates", "none") },
 			want:   []string{"cannot read the observed StatefulSet"},
 		},
 	}
@@ -126,13 +127,13 @@ func TestInvalid(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t)
-			c.settle()
+			c.Settle()
 			tc.when(c)
 			reason := "InvalidSpec"
 			if name == "ObservedStatefulSet" {
 				reason = "InternalError"
 			}
-			rsp := c.reconcile()
+			rsp := c.Reconcile()
 			checkFatal(t, tc.reason, rsp, reason, tc.want)
 			if observed := reason == "InvalidSpec"; observed != (len(rsp.GetConditions()) == 2) {
 				t.Errorf("%s\nAvailable is about what is observed, and stays true: %v", tc.reason, rsp.GetConditions())
@@ -165,15 +166,15 @@ func TestInvalidInput(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t)
-			c.settle()
-			c.setInput(tc.input)
-			rsp := c.reconcile()
+			c.Settle()
+			c.SetInput(tc.input)
+			rsp := c.Reconcile()
 			checkFatal(t, tc.reason, rsp, "InvalidInput", tc.want)
 
 			// A message that changes is a write, and a write runs the function again. Go's
 			// newer JSON decoder changes its words at random, so once is not enough.
 			for range 20 {
-				if diff := diff(rsp, c.reconcile()); diff != "" {
+				if diff := functest.Diff(rsp, c.Reconcile()); diff != "" {
 					t.Fatalf("%s\nAn error should always have the same words.\nf.RunFunction(...): -1st rsp, +later rsp:\n%s", tc.reason, diff)
 				}
 			}
@@ -186,19 +187,19 @@ func TestInvalidInput(t *testing.T) {
 func checkFatal(t *testing.T, reason string, rsp *fnv1.RunFunctionResponse, ready string, words []string) {
 	t.Helper()
 
-	if diff := cmp.Diff([]string{"SEVERITY_FATAL "}, results(rsp)); diff != "" {
+	if diff := cmp.Diff([]string{"SEVERITY_FATAL "}, functest.Results(rsp)); diff != "" {
 		t.Fatalf("%s\nf.RunFunction(...): -want results, +got results:\n%s", reason, diff)
 	}
-	if diff := cmp.Diff("FALSE "+ready, condition(rsp, "ConfigReady")); diff != "" {
+	if diff := cmp.Diff("FALSE "+ready, functest.Condition(rsp, "ConfigReady")); diff != "" {
 		t.Errorf("%s\nf.RunFunction(...): -want ConfigReady, +got ConfigReady:\n%s", reason, diff)
 	}
-	if fullCondition(rsp, "Available").GetReason() != "NotCreated" && len(rsp.GetConditions()) > 1 {
-		if diff := cmp.Diff("TRUE Serving", condition(rsp, "Available")); diff != "" {
+	if functest.FullCondition(rsp, "Available").GetReason() != "NotCreated" && len(rsp.GetConditions()) > 1 {
+		if diff := cmp.Diff("TRUE Serving", functest.Condition(rsp, "Available")); diff != "" {
 			t.Errorf("%s\nf.RunFunction(...): -want Available, +got Available:\n%s", reason, diff)
 		}
 	}
 	message := rsp.GetResults()[0].GetMessage()
-	if diff := cmp.Diff(message, fullCondition(rsp, "ConfigReady").GetMessage()); diff != "" {
+	if diff := cmp.Diff(message, functest.FullCondition(rsp, "ConfigReady").GetMessage()); diff != "" {
 		t.Errorf("%s\nThe condition stays when the event is gone: it should say the same.\nf.RunFunction(...): -result, +condition:\n%s", reason, diff)
 	}
 	for _, w := range words {
@@ -215,29 +216,29 @@ func TestPassThrough(t *testing.T) {
 		when   func(c *cluster)
 	}{
 		"Composed": {reason: "What others desire should be there beside what we desire.", when: func(*cluster) {}},
-		"Withheld": {reason: "What others desire does not depend on our Secrets.", when: func(c *cluster) { c.deleteSecret("jwt") }},
-		"Fatal":    {reason: "What others desire should be there even when we cannot go on.", when: func(c *cluster) { c.unset("spec.storage.metadataSize") }},
+		"Withheld": {reason: "What others desire does not depend on our Secrets.", when: func(c *cluster) { c.DeleteSecret("jwt") }},
+		"Fatal":    {reason: "What others desire should be there even when we cannot go on.", when: func(c *cluster) { c.Unset("spec.storage.metadataSize") }},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t)
-			c.earlier = &fnv1.State{
+			c.Earlier = &fnv1.State{
 				Composite: &fnv1.Resource{
-					Resource:          object(t, "{apiVersion: dittofs.io/v1alpha1, kind: DittoServer, status: {address: files.example, replicas: 7}}"),
+					Resource:          functest.Object(t, "{apiVersion: dittofs.io/v1alpha1, kind: DittoServer, status: {address: files.example, replicas: 7}}"),
 					ConnectionDetails: map[string][]byte{"user": []byte("u")},
 				},
 				Resources: map[string]*fnv1.Resource{
-					"theirs": {Resource: object(t, "{apiVersion: v1, kind: ConfigMap, metadata: {name: theirs}, data: {}}"), Ready: fnv1.Ready_READY_TRUE},
+					"theirs": {Resource: functest.Object(t, "{apiVersion: v1, kind: ConfigMap, metadata: {name: theirs}, data: {}}"), Ready: fnv1.Ready_READY_TRUE},
 				},
 			}
 			tc.when(c)
-			req := c.request(c.call(c.request(nil)).GetRequirements())
+			req := c.Request(c.Call(c.Request(nil)).GetRequirements())
 			req.Context = &structpb.Struct{Fields: map[string]*structpb.Value{"example.com/key": structpb.NewStringValue("value")}}
 
-			rsp := c.call(req) // Compares the desired resources of earlier steps.
+			rsp := c.Call(req) // Compares the desired resources of earlier steps.
 
-			if diff := diff(req.GetContext(), rsp.GetContext()); diff != "" {
+			if diff := functest.Diff(req.GetContext(), rsp.GetContext()); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): -want context, +got context:\n%s", tc.reason, diff)
 			}
 			if diff := cmp.Diff(req.GetMeta().GetTag(), rsp.GetMeta().GetTag()); diff != "" {
@@ -247,7 +248,7 @@ func TestPassThrough(t *testing.T) {
 			if diff := cmp.Diff(map[string][]byte{"user": []byte("u")}, xr.GetConnectionDetails()); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): -want connection details, +got connection details:\n%s", tc.reason, diff)
 			}
-			if got := stringAt(t, xr.GetResource(), "status.address"); got != "files.example" {
+			if got := functest.StringAt(t, xr.GetResource(), "status.address"); got != "files.example" {
 				t.Errorf("%s\nstatus.address of an earlier step is %q, want it to stay", tc.reason, got)
 			}
 		})
@@ -257,16 +258,16 @@ func TestPassThrough(t *testing.T) {
 // panicking is a logger that panics as soon as the function has done its work.
 type panicking struct{ *recorder }
 
-func (p panicking) Debug(string, ...any) { panic("a panic about " + jwtKey) }
+func (p panicking) Debug(string, ...any) { panic("a panic about " + functest.JWTKey) }
 
 // TestPanic survives a panic: all other DittoServers need the function too.
 func TestPanic(t *testing.T) {
 	c := newCluster(t)
-	c.settle()
+	c.Settle()
 	log := &recorder{}
 	c.f.log = panicking{log}
 
-	rsp := c.call(c.request(c.required))
+	rsp := c.Call(c.Request(c.Required))
 
 	checkFatal(t, "A panic should be reported as what it is: a defect.", rsp, "InternalError", []string{"defect"})
 	if desired := rsp.GetDesired(); len(desired.GetResources()) > 0 {
@@ -276,7 +277,7 @@ func TestPanic(t *testing.T) {
 		t.Errorf("The log should have the stack of the panic: %s", log)
 	}
 	for _, s := range []string{text(t, rsp), log.String()} {
-		if strings.Contains(s, jwtKey) {
+		if strings.Contains(s, functest.JWTKey) {
 			t.Errorf("What a panic says may quote Secrets, and should not be repeated: %s", s)
 		}
 	}

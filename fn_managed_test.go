@@ -10,6 +10,7 @@ import (
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
+	"github.com/dittofs/function-dittoserver/internal/functest"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 )
 
@@ -17,9 +18,9 @@ import (
 func newManagedCluster(tb testing.TB) *cluster {
 	tb.Helper()
 	c := newCluster(tb)
-	c.unset("spec.identity")
-	c.deleteSecret("jwt")
-	c.deleteSecret("admin")
+	c.Unset("spec.identity")
+	c.DeleteSecret("jwt")
+	c.DeleteSecret("admin")
 	return c
 }
 
@@ -27,8 +28,8 @@ func newManagedCluster(tb testing.TB) *cluster {
 func made(rsp *fnv1.RunFunctionResponse) map[string]string {
 	values := map[string]string{}
 	for name, key := range map[string]string{manifests.JWTSecretResource: "jwt-secret", manifests.AdminSecretResource: "password"} {
-		if s := desired(rsp, name); s != nil {
-			b, _ := base64.StdEncoding.DecodeString(valueAt(s, "data", key).GetStringValue())
+		if s := functest.Desired(rsp, name); s != nil {
+			b, _ := base64.StdEncoding.DecodeString(functest.ValueAt(s, "data", key).GetStringValue())
 			values[name] = string(b)
 		}
 	}
@@ -40,32 +41,32 @@ func made(rsp *fnv1.RunFunctionResponse) map[string]string {
 func TestManagedSecretsAreMadeOnce(t *testing.T) {
 	c := newManagedCluster(t)
 
-	if got := made(c.call(c.request(nil))); len(got) > 0 {
+	if got := made(c.Call(c.Request(nil))); len(got) > 0 {
 		t.Errorf("Secrets that Crossplane has not looked up may exist, and should not be made: %d are", len(got))
 	}
 
-	created := c.reconcile()
+	created := c.Reconcile()
 	first := made(created)
 	if len(first) != 2 || len(first[manifests.JWTSecretResource]) < 32 || len(first[manifests.AdminSecretResource]) < 8 {
 		t.Errorf("Secrets that do not exist should be made, with values that the server takes, got %d", len(first))
 	}
-	if desired(created, manifests.StatefulSetResource) != nil {
+	if functest.Desired(created, manifests.StatefulSetResource) != nil {
 		t.Error("A StatefulSet that is created together with its Secrets would have the hash of values that may never be stored")
 	}
-	if got := condition(created, "SecretsResolved"); got != "FALSE Creating" || len(created.GetResults()) > 0 {
-		t.Errorf("Secrets that are being created are nobody's problem, got %s and results %v", got, results(created))
+	if got := functest.Condition(created, "SecretsResolved"); got != "FALSE Creating" || len(created.GetResults()) > 0 {
+		t.Errorf("Secrets that are being created are nobody's problem, got %s and results %v", got, functest.Results(created))
 	}
 
-	c.apply(created)
-	second := c.reconcile()
+	c.Apply(created)
+	second := c.Reconcile()
 	if diff := cmp.Diff(first, made(second)); diff != "" {
 		t.Error("Values that are stored should be carried over, and are made anew")
 	}
-	if desired(second, manifests.StatefulSetResource) == nil {
+	if functest.Desired(second, manifests.StatefulSetResource) == nil {
 		t.Error("With its Secrets stored, the server should be created")
 	}
 
-	running := c.settle()
+	running := c.Settle()
 	cases := map[string]struct {
 		reason string
 		when   func(c *cluster, req *fnv1.RunFunctionRequest)
@@ -77,22 +78,22 @@ func TestManagedSecretsAreMadeOnce(t *testing.T) {
 		}},
 		"OtherKeys": {reason: "Keys that somebody adds are no reason for another value.", when: func(c *cluster, req *fnv1.RunFunctionRequest) {
 			r := req.GetObserved().GetResources()[manifests.JWTSecretResource]
-			r.Resource = with(c, r.GetResource(), "data.other", "dmFsdWU=")
+			r.Resource = functest.With(c, r.GetResource(), "data.other", "dmFsdWU=")
 		}},
 		"SpecChanged": {reason: "What else changes is no reason for another value.", when: func(c *cluster, req *fnv1.RunFunctionRequest) {
 			xr := req.GetObserved().GetComposite()
-			xr.Resource = with(c, xr.GetResource(), "spec.logging.level", "DEBUG")
+			xr.Resource = functest.With(c, xr.GetResource(), "spec.logging.level", "DEBUG")
 		}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			req := c.request(c.required)
+			req := c.Request(c.Required)
 			tc.when(c, req)
-			rsp := c.call(req)
+			rsp := c.Call(req)
 			if diff := cmp.Diff(first, made(rsp)); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): -value made, +value now:\n%s", tc.reason, diff)
 			}
-			if name != "SpecChanged" && hashOf(desired(rsp, manifests.StatefulSetResource)) != hashOf(desired(running, manifests.StatefulSetResource)) {
+			if name != "SpecChanged" && functest.HashOf(functest.Desired(rsp, manifests.StatefulSetResource)) != functest.HashOf(functest.Desired(running, manifests.StatefulSetResource)) {
 				t.Errorf("%s\nThe hash should stay", tc.reason)
 			}
 		})
@@ -103,11 +104,11 @@ func TestManagedSecretsAreMadeOnce(t *testing.T) {
 // observed nor have been looked up.
 func TestManagedSecretsNotSeen(t *testing.T) {
 	c := newManagedCluster(t)
-	c.settle()
-	delete(c.composed, manifests.JWTSecretResource)
-	delete(c.composed, manifests.AdminSecretResource)
+	c.Settle()
+	delete(c.Composed, manifests.JWTSecretResource)
+	delete(c.Composed, manifests.AdminSecretResource)
 
-	if got := made(c.call(c.request(nil))); len(got) > 0 {
+	if got := made(c.Call(c.Request(nil))); len(got) > 0 {
 		t.Errorf("A Secret that is not looked up yet must not be made anew: %d are", len(got))
 	}
 }
@@ -116,15 +117,15 @@ func TestManagedSecretsNotSeen(t *testing.T) {
 // and has the server use it.
 func TestManagedSecretsOfOthers(t *testing.T) {
 	c := newManagedCluster(t)
-	c.setSecret("files-jwt-secret", "jwt-secret", strings.Repeat("theirs", 6))
+	c.SetSecret("files-jwt-secret", "jwt-secret", strings.Repeat("theirs", 6))
 
-	rsp := c.settle()
+	rsp := c.Settle()
 
-	if s := desired(rsp, manifests.JWTSecretResource); s != nil {
+	if s := functest.Desired(rsp, manifests.JWTSecretResource); s != nil {
 		t.Error("A Secret that belongs to nobody, or somebody else, should not be taken over")
 	}
-	if desired(rsp, manifests.StatefulSetResource) == nil || condition(rsp, "SecretsResolved") != "TRUE Resolved" {
-		t.Errorf("The server should use the Secret as it is, SecretsResolved is %s", condition(rsp, "SecretsResolved"))
+	if functest.Desired(rsp, manifests.StatefulSetResource) == nil || functest.Condition(rsp, "SecretsResolved") != "TRUE Resolved" {
+		t.Errorf("The server should use the Secret as it is, SecretsResolved is %s", functest.Condition(rsp, "SecretsResolved"))
 	}
 }
 
@@ -134,12 +135,12 @@ func TestManagedSecretsAreKept(t *testing.T) {
 	log := &recorder{}
 	c := newManagedCluster(t)
 	c.f.log = log
-	created := c.reconcile()
+	created := c.Reconcile()
 	values := made(created)
-	c.apply(created)
-	running := c.settle()
+	c.Apply(created)
+	running := c.Settle()
 
-	other := made(newManagedCluster(t).reconcile())
+	other := made(newManagedCluster(t).Reconcile())
 	for name, value := range values {
 		if value == other[name] {
 			t.Errorf("Two servers should not have the same value in %s", name)

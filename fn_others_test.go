@@ -8,6 +8,7 @@ import (
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
+	"github.com/dittofs/function-dittoserver/internal/functest"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 )
 
@@ -45,13 +46,13 @@ func TestNames(t *testing.T) {
 		},
 		"Service": {
 			reason: "A Service of others is left alone, and the server runs without.",
-			given:  func(c *cluster) { c.addObject(foreignService) },
+			given:  func(c *cluster) { c.AddObject(foreignService) },
 			want:   want{NamesAvailable: "FALSE Taken", Message: `Service "files-api"`, StatefulSet: true},
 		},
 		"OwnedByOthers": {
 			reason: "What belongs to somebody else is somebody else's, whatever its labels say.",
 			given: func(c *cluster) {
-				c.addObject(strings.Replace(foreignService, "labels: {app.kubernetes.io/managed-by: Helm}",
+				c.AddObject(strings.Replace(foreignService, "labels: {app.kubernetes.io/managed-by: Helm}",
 					"labels: {dittofs.io/server: files}, annotations: {crossplane.io/composition-resource-name: api-service}, ownerReferences: [{apiVersion: v1, kind: Shop, name: shop, uid: other, controller: true}]", 1))
 			},
 			want: want{NamesAvailable: "FALSE Taken", Message: `Service "files-api"`, StatefulSet: true},
@@ -59,7 +60,7 @@ func TestNames(t *testing.T) {
 		"Leaving": {
 			reason: "What goes away with an earlier DittoServer is waited for.",
 			given: func(c *cluster) {
-				c.addObject(strings.Replace(foreignService, "labels: {app.kubernetes.io/managed-by: Helm}",
+				c.AddObject(strings.Replace(foreignService, "labels: {app.kubernetes.io/managed-by: Helm}",
 					"labels: {}, ownerReferences: [{apiVersion: dittofs.io/v1alpha1, kind: DittoServer, name: files, uid: before, controller: true}]", 1))
 			},
 			want: want{NamesAvailable: "FALSE Deleting", Message: `Service "files-api"`, StatefulSet: true},
@@ -67,26 +68,26 @@ func TestNames(t *testing.T) {
 		"Orphaned": {
 			reason: "What an orphaning delete has left is ours.",
 			given: func(c *cluster) {
-				c.addObject(strings.Replace(foreignService, "labels: {app.kubernetes.io/managed-by: Helm}",
+				c.AddObject(strings.Replace(foreignService, "labels: {app.kubernetes.io/managed-by: Helm}",
 					"labels: {dittofs.io/server: files}, annotations: {crossplane.io/composition-resource-name: api-service}", 1))
 			},
 			want: want{NamesAvailable: "UNSPECIFIED ", Service: true, StatefulSet: true},
 		},
 		"StatefulSet": {
 			reason: "A StatefulSet of others is left alone.",
-			given:  func(c *cluster) { c.addObject(statefulSet("")) },
+			given:  func(c *cluster) { c.AddObject(statefulSet("")) },
 			want:   want{NamesAvailable: "FALSE Taken", Message: `StatefulSet "files"`, Service: true},
 		},
 		"ConfigMap": {
 			reason: "A server must not start with a ConfigMap of others.",
 			given: func(c *cluster) {
-				c.addObject("{apiVersion: v1, kind: ConfigMap, metadata: {name: files-config-dab9dbdd70, namespace: team-a}, data: {config.yaml: theirs}}")
+				c.AddObject("{apiVersion: v1, kind: ConfigMap, metadata: {name: files-config-dab9dbdd70, namespace: team-a}, data: {config.yaml: theirs}}")
 			},
 			want: want{NamesAvailable: "FALSE Taken", Message: `ConfigMap "files-config-dab9dbdd70"`, Service: true},
 		},
 		"NoRights": {
 			reason: "What Crossplane may not read is sent as it always was.",
-			given:  func(c *cluster) { c.setReadable() },
+			given:  func(c *cluster) { c.SetReadable() },
 			want:   want{NamesAvailable: "UNSPECIFIED ", Service: true, StatefulSet: true},
 		},
 	}
@@ -96,18 +97,18 @@ func TestNames(t *testing.T) {
 			c := newCluster(t)
 			tc.given(c)
 
-			rsp := c.reconcile()
+			rsp := c.Reconcile()
 
 			got := want{
-				NamesAvailable: condition(rsp, "NamesAvailable"),
+				NamesAvailable: functest.Condition(rsp, "NamesAvailable"),
 				Message:        tc.want.Message,
-				Service:        desired(rsp, manifests.APIServiceResource) != nil,
-				StatefulSet:    desired(rsp, manifests.StatefulSetResource) != nil,
+				Service:        functest.Desired(rsp, manifests.APIServiceResource) != nil,
+				StatefulSet:    functest.Desired(rsp, manifests.StatefulSetResource) != nil,
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
 			}
-			if m := fullCondition(rsp, "NamesAvailable").GetMessage(); !strings.Contains(m, tc.want.Message) {
+			if m := functest.FullCondition(rsp, "NamesAvailable").GetMessage(); !strings.Contains(m, tc.want.Message) {
 				t.Errorf("%s\nThe message should have %q in it: %s", tc.reason, tc.want.Message, m)
 			}
 			if taken := tc.want.Message != ""; taken != (rsp.GetDesired().GetComposite().GetReady() == fnv1.Ready_READY_FALSE) {
@@ -120,14 +121,14 @@ func TestNames(t *testing.T) {
 // TestNameIsFreeAgain deletes what was in the way.
 func TestNameIsFreeAgain(t *testing.T) {
 	c := newCluster(t)
-	c.addObject(foreignService)
-	c.settle()
-	c.deleteObject("Service", "files-api")
+	c.AddObject(foreignService)
+	c.Settle()
+	c.DeleteObject("Service", "files-api")
 
-	rsp := c.settle()
+	rsp := c.Settle()
 
-	if desired(rsp, manifests.APIServiceResource) == nil || condition(rsp, "NamesAvailable") != "TRUE Available" {
-		t.Errorf("With the name free, the Service should be sent: NamesAvailable is %s", condition(rsp, "NamesAvailable"))
+	if functest.Desired(rsp, manifests.APIServiceResource) == nil || functest.Condition(rsp, "NamesAvailable") != "TRUE Available" {
+		t.Errorf("With the name free, the Service should be sent: NamesAvailable is %s", functest.Condition(rsp, "NamesAvailable"))
 	}
 }
 
@@ -135,10 +136,10 @@ func TestNameIsFreeAgain(t *testing.T) {
 // function's.
 func TestEarlierStep(t *testing.T) {
 	c, _ := newRunningCluster(t)
-	c.earlier = &fnv1.State{Resources: map[string]*fnv1.Resource{
-		manifests.APIServiceResource: {Resource: object(t, foreignService)}, manifests.StatefulSetResource: {Resource: object(t, foreignService)},
+	c.Earlier = &fnv1.State{Resources: map[string]*fnv1.Resource{
+		manifests.APIServiceResource: {Resource: functest.Object(t, foreignService)}, manifests.StatefulSetResource: {Resource: functest.Object(t, foreignService)},
 	}}
-	checkFatal(t, "What one of two steps desires would be lost.", c.reconcile(), "NameTaken", []string{`"api-service"`, "Composition"})
+	checkFatal(t, "What one of two steps desires would be lost.", c.Reconcile(), "NameTaken", []string{`"api-service"`, "Composition"})
 }
 
 // TestResizedClaim looks at the claims themselves where the claim templates have
@@ -149,12 +150,12 @@ func TestResizedClaim(t *testing.T) {
 		when   func(c *cluster)
 		want   string
 	}{
-		"AsCreated":  {reason: "A claim that has the old size is not as wanted.", when: func(c *cluster) { c.addClaim("metadata-files-0", "10Gi") }, want: "FALSE Immutable"},
-		"Resized":    {reason: "A claim that was resized by hand is, whatever the template says.", when: func(c *cluster) { c.addClaim("metadata-files-0", "20Gi") }, want: "TRUE InSync"},
-		"OtherClaim": {reason: "Each volume has a claim of its own.", when: func(c *cluster) { c.addClaim("content-files-0", "20Gi") }, want: "FALSE Immutable"},
+		"AsCreated":  {reason: "A claim that has the old size is not as wanted.", when: func(c *cluster) { c.AddClaim("metadata-files-0", "10Gi") }, want: "FALSE Immutable"},
+		"Resized":    {reason: "A claim that was resized by hand is, whatever the template says.", when: func(c *cluster) { c.AddClaim("metadata-files-0", "20Gi") }, want: "TRUE InSync"},
+		"OtherClaim": {reason: "Each volume has a claim of its own.", when: func(c *cluster) { c.AddClaim("content-files-0", "20Gi") }, want: "FALSE Immutable"},
 		"NoRights": {reason: "What Crossplane may not read is not asked for.", when: func(c *cluster) {
-			c.addClaim("metadata-files-0", "20Gi")
-			c.setReadable("statefulsets.apps")
+			c.AddClaim("metadata-files-0", "20Gi")
+			c.SetReadable("statefulsets.apps")
 		}, want: "FALSE Immutable"},
 	}
 
@@ -162,11 +163,11 @@ func TestResizedClaim(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c, running := newRunningCluster(t)
 			tc.when(c)
-			c.set("spec.storage.metadataSize", "20Gi")
+			c.Set("spec.storage.metadataSize", "20Gi")
 
-			rsp := c.reconcile()
+			rsp := c.Reconcile()
 
-			if diff := cmp.Diff(tc.want, condition(rsp, "StorageInSync")); diff != "" {
+			if diff := cmp.Diff(tc.want, functest.Condition(rsp, "StorageInSync")); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
 			}
 			for name := range running.GetRequirements().GetResources() {
@@ -182,31 +183,31 @@ func TestResizedClaim(t *testing.T) {
 // the account's Secret long before the database is ready.
 func TestMoveToPercona(t *testing.T) {
 	c, _ := newRunningCluster(t)
-	before := template(c.composed[manifests.StatefulSetResource])
-	c.set("spec.percona", map[string]any{"enabled": true, "deleteWithServer": true})
+	before := functest.TemplateOf(c.Composed[manifests.StatefulSetResource])
+	c.Set("spec.percona", map[string]any{"enabled": true, "deleteWithServer": true})
 	for key, value := range map[string]string{"host": "files-postgres", "port": "5432", "dbname": "dittofs", "user": "dittofs", "password": "battery staple"} {
-		c.setSecret("files-postgres-pguser-dittofs", key, value)
+		c.SetSecret("files-postgres-pguser-dittofs", key, value)
 	}
 
-	held := c.settle()
-	if diff := diff(before, template(c.composed[manifests.StatefulSetResource])); diff != "" {
+	held := c.Settle()
+	if diff := functest.Diff(before, functest.TemplateOf(c.Composed[manifests.StatefulSetResource])); diff != "" {
 		t.Errorf("A running server should stay on its database until the new one is ready: -before, +after:\n%s", diff)
 	}
-	if got := condition(held, "RestartPending"); got != "TRUE DatabasePending" {
+	if got := functest.Condition(held, "RestartPending"); got != "TRUE DatabasePending" {
 		t.Errorf("RestartPending is %s, want TRUE DatabasePending", got)
 	}
 
-	c.edit(manifests.PerconaResource, "status.state", "ready")
-	c.settle()
-	moved := template(c.composed[manifests.StatefulSetResource])
-	if diff(before, moved) == "" {
+	c.Edit(manifests.PerconaResource, "status.state", "ready")
+	c.Settle()
+	moved := functest.TemplateOf(c.Composed[manifests.StatefulSetResource])
+	if functest.Diff(before, moved) == "" {
 		t.Error("With the database ready the server should move to it")
 	}
 
-	c.edit(manifests.PerconaResource, "status.state", "initializing")
-	c.set("spec.logging.level", "DEBUG")
-	c.settle()
-	if diff(moved, template(c.composed[manifests.StatefulSetResource])) == "" {
+	c.Edit(manifests.PerconaResource, "status.state", "initializing")
+	c.Set("spec.logging.level", "DEBUG")
+	c.Settle()
+	if functest.Diff(moved, functest.TemplateOf(c.Composed[manifests.StatefulSetResource])) == "" {
 		t.Error("A database that fails over under a server that uses it should hold nothing")
 	}
 }
@@ -214,16 +215,16 @@ func TestMoveToPercona(t *testing.T) {
 // TestPerconaIsNotInstalled turns Percona on where nobody knows it.
 func TestPerconaIsNotInstalled(t *testing.T) {
 	c, _ := newRunningCluster(t)
-	c.deleteObject("CustomResourceDefinition", "perconapgclusters.pgv2.percona.com")
-	c.set("spec.percona", map[string]any{"enabled": true, "deleteWithServer": true})
+	c.DeleteObject("CustomResourceDefinition", "perconapgclusters.pgv2.percona.com")
+	c.Set("spec.percona", map[string]any{"enabled": true, "deleteWithServer": true})
 
-	rsp := c.settle()
-	if desired(rsp, manifests.PerconaResource) != nil || condition(rsp, "DatabaseReady") != "FALSE KindMissing" {
-		t.Errorf("An object of a kind that is not there should not be sent, DatabaseReady is %s", condition(rsp, "DatabaseReady"))
+	rsp := c.Settle()
+	if functest.Desired(rsp, manifests.PerconaResource) != nil || functest.Condition(rsp, "DatabaseReady") != "FALSE KindMissing" {
+		t.Errorf("An object of a kind that is not there should not be sent, DatabaseReady is %s", functest.Condition(rsp, "DatabaseReady"))
 	}
 
-	c.unset("spec.percona")
-	if got := condition(c.settle(), "DatabaseReady"); got != "TRUE NotUsed" {
+	c.Unset("spec.percona")
+	if got := functest.Condition(c.Settle(), "DatabaseReady"); got != "TRUE NotUsed" {
 		t.Errorf("A condition about what is off should not stay as it was: DatabaseReady is %s", got)
 	}
 }
@@ -232,21 +233,21 @@ func TestPerconaIsNotInstalled(t *testing.T) {
 // StatefulSet that is observed is an old one.
 func TestRestartIsToldOnce(t *testing.T) {
 	c, _ := newRunningCluster(t)
-	c.setSecret("jwt", "key", strings.Repeat("k", 40))
-	old := c.composed[manifests.StatefulSetResource]
+	c.SetSecret("jwt", "key", strings.Repeat("k", 40))
+	old := c.Composed[manifests.StatefulSetResource]
 
 	told := 0
 	for range 3 {
-		rsp := c.reconcile()
+		rsp := c.Reconcile()
 		for _, r := range rsp.GetResults() {
 			if r.GetReason() == "ConfigHashChanged" {
 				told++
 			}
 		}
-		_ = c.apply(rsp)
-		req := c.request(c.required)
+		_ = c.Apply(rsp)
+		req := c.Request(c.Required)
 		req.Observed.Resources[manifests.StatefulSetResource] = &fnv1.Resource{Resource: old}
-		for _, r := range c.call(req).GetResults() {
+		for _, r := range c.Call(req).GetResults() {
 			if r.GetReason() == "ConfigHashChanged" {
 				told++
 			}
@@ -260,18 +261,18 @@ func TestRestartIsToldOnce(t *testing.T) {
 // TestAdditionsOfOthers holds a server while others have added to its template.
 func TestAdditionsOfOthers(t *testing.T) {
 	c, _ := newRunningCluster(t)
-	c.updateAs("webhook", "StatefulSet", "files", map[string]any{
+	c.UpdateAs("webhook", "StatefulSet", "files", map[string]any{
 		"spec.template.spec.containers[0].env[2]":                               map[string]any{"name": "INJECTED", "value": "x"},
 		"spec.template.metadata.annotations[kubectl.kubernetes.io/restartedAt]": "now",
 	})
-	before := template(c.stored("StatefulSet", "files"))
-	key := c.secrets["team-a/jwt"]
-	c.deleteSecret("jwt")
-	c.settle()
-	c.secrets["team-a/jwt"] = key
-	c.settle()
+	before := functest.TemplateOf(c.Stored("StatefulSet", "files"))
+	key := c.Secrets["team-a/jwt"]
+	c.DeleteSecret("jwt")
+	c.Settle()
+	c.Secrets["team-a/jwt"] = key
+	c.Settle()
 
-	if diff := diff(before, template(c.stored("StatefulSet", "files"))); diff != "" {
+	if diff := functest.Diff(before, functest.TemplateOf(c.Stored("StatefulSet", "files"))); diff != "" {
 		t.Errorf("A Secret that goes away and comes back should change nothing: -before, +after:\n%s", diff)
 	}
 }
@@ -292,17 +293,17 @@ func TestScaledByHand(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t)
-			c.set("spec.replicas", tc.wanted)
-			c.settle()
-			c.updateAs("kubectl-scale", "StatefulSet", "files", map[string]any{"spec.replicas": tc.scaled})
+			c.Set("spec.replicas", tc.wanted)
+			c.Settle()
+			c.UpdateAs("kubectl-scale", "StatefulSet", "files", map[string]any{"spec.replicas": tc.scaled})
 
-			rsp := c.reconcile()
+			rsp := c.Reconcile()
 
 			status := func(field string) string {
-				return stringAt(t, rsp.GetDesired().GetComposite().GetResource(), "status."+field)
+				return functest.StringAt(t, rsp.GetDesired().GetComposite().GetResource(), "status."+field)
 			}
 			want := []string{tc.phase, tc.available, tc.progressing, tc.status}
-			got := []string{status("phase"), condition(rsp, "Available"), condition(rsp, "Progressing"), status("replicas")}
+			got := []string{status("phase"), functest.Condition(rsp, "Available"), functest.Condition(rsp, "Progressing"), status("replicas")}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
 			}

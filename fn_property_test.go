@@ -12,6 +12,7 @@ import (
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
+	"github.com/dittofs/function-dittoserver/internal/functest"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 )
 
@@ -32,19 +33,19 @@ func TestAnyState(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 0))
 			c := newCluster(t)
 			randomSpec(c, r)
-			c.settle()
+			c.Settle()
 			randomChange(c, r)
 
-			required := c.call(c.request(nil)).GetRequirements()
+			required := c.Call(c.Request(nil)).GetRequirements()
 			for range 2 { // What is asked for next follows from the answers.
-				required = c.call(c.request(required)).GetRequirements()
+				required = c.Call(c.Request(required)).GetRequirements()
 			}
-			req := c.request(required)
+			req := c.Request(required)
 			randomLookUps(c, req, r)
-			rsp := c.call(req)
+			rsp := c.Call(req)
 
-			for name, sel := range c.call(c.request(nil)).GetRequirements().GetResources() {
-				if diff := diff(sel, rsp.GetRequirements().GetResources()[name]); diff != "" {
+			for name, sel := range c.Call(c.Request(nil)).GetRequirements().GetResources() {
+				if diff := functest.Diff(sel, rsp.GetRequirements().GetResources()[name]); diff != "" {
 					t.Errorf("What was required must stay required: -1st call, +later call:\n%s", diff)
 				}
 			}
@@ -52,12 +53,12 @@ func TestAnyState(t *testing.T) {
 			// A server that does not exist yet gets the hash of all inputs, or none.
 			created := create(c, req)
 
-			whole := hashOf(desired(created, manifests.StatefulSetResource))
-			got := hashOf(desired(rsp, manifests.StatefulSetResource))
-			switch observed, exists := c.composed[manifests.StatefulSetResource]; {
-			case exists && got == hashOf(observed) && got == whole:
+			whole := functest.HashOf(functest.Desired(created, manifests.StatefulSetResource))
+			got := functest.HashOf(functest.Desired(rsp, manifests.StatefulSetResource))
+			switch observed, exists := c.Composed[manifests.StatefulSetResource]; {
+			case exists && got == functest.HashOf(observed) && got == whole:
 				seen["kept"]++
-			case exists && got == hashOf(observed), exists && got == "":
+			case exists && got == functest.HashOf(observed), exists && got == "":
 				seen["held"]++
 			case got == "":
 				seen["withheld"]++
@@ -66,7 +67,7 @@ func TestAnyState(t *testing.T) {
 			case got == whole:
 				seen["created"]++
 			default:
-				t.Errorf("The hash is %q, want the observed one (%q) or the one of a new server (%q)", got, hashOf(observed), whole)
+				t.Errorf("The hash is %q, want the observed one (%q) or the one of a new server (%q)", got, functest.HashOf(observed), whole)
 			}
 		})
 	}
@@ -82,40 +83,40 @@ func TestAnyState(t *testing.T) {
 // randomSpec makes up a DittoServer and an Input.
 func randomSpec(c *cluster, r *rand.Rand) {
 	if r.IntN(3) == 0 {
-		c.usePostgres()
+		c.UsePostgres()
 	}
 	if r.IntN(3) == 0 {
-		c.set("spec.rollout", map[string]any{"policy": pick(r, "Automatic", "Manual"), "restartToken": pick(r, "", "monday")})
+		c.Set("spec.rollout", map[string]any{"policy": pick(r, "Automatic", "Manual"), "restartToken": pick(r, "", "monday")})
 	}
 	if r.IntN(4) == 0 {
-		c.set("spec.replicas", r.IntN(2))
+		c.Set("spec.replicas", r.IntN(2))
 	}
 	if r.IntN(3) == 0 {
-		c.setInput(fmt.Sprintf("missingSecrets: %s\nincludeGeneration: %t\nttl: %s", pick(r, "Hold", "Proceed"), r.IntN(2) == 0, pick(r, "60s", "1h")))
+		c.SetInput(fmt.Sprintf("missingSecrets: %s\nincludeGeneration: %t\nttl: %s", pick(r, "Hold", "Proceed"), r.IntN(2) == 0, pick(r, "60s", "1h")))
 	}
 }
 
 // randomChange changes what is wanted and what is there, by none to a few changes.
 func randomChange(c *cluster, r *rand.Rand) {
 	changes := []func(){
-		func() { c.set("spec.logging.level", pick(r, "DEBUG", "WARN")) },
-		func() { c.set("spec.image", "example.com/dittofs:next") },
-		func() { c.set("spec.rollout.restartToken", "tuesday") },
-		func() { c.set("spec.storage.metadataSize", "20Gi") },
-		func() { c.unset("spec.storage.contentSize") },
-		func() { c.setSecret("jwt", "key", strings.Repeat("k", 32+r.IntN(32))) },
-		func() { c.setSecret("admin", "password", strings.Repeat("p", r.IntN(80))) },
-		func() { c.setSecret("jwt", "other", "value") },
-		func() { delete(c.composed, manifests.StatefulSetResource) },
-		func() { delete(c.composed, c.configMap()) },
-		func() { c.edit(c.configMap(), "data[config.yaml]", "edited: true") },
-		func() { c.edit(c.configMap(), "data", map[string]any{}) },
-		func() { c.edit(manifests.StatefulSetResource, "spec.template.metadata.annotations", map[string]any{}) },
+		func() { c.Set("spec.logging.level", pick(r, "DEBUG", "WARN")) },
+		func() { c.Set("spec.image", "example.com/dittofs:next") },
+		func() { c.Set("spec.rollout.restartToken", "tuesday") },
+		func() { c.Set("spec.storage.metadataSize", "20Gi") },
+		func() { c.Unset("spec.storage.contentSize") },
+		func() { c.SetSecret("jwt", "key", strings.Repeat("k", 32+r.IntN(32))) },
+		func() { c.SetSecret("admin", "password", strings.Repeat("p", r.IntN(80))) },
+		func() { c.SetSecret("jwt", "other", "value") },
+		func() { delete(c.Composed, manifests.StatefulSetResource) },
+		func() { delete(c.Composed, c.configMap()) },
+		func() { c.Edit(c.configMap(), "data[config.yaml]", "edited: true") },
+		func() { c.Edit(c.configMap(), "data", map[string]any{}) },
+		func() { c.Edit(manifests.StatefulSetResource, "spec.template.metadata.annotations", map[string]any{}) },
 		func() {
-			c.edit(manifests.StatefulSetResource, "spec.template.metadata.annotations", map[string]any{manifests.AnnotationConfigHash: "of another kind"})
+			c.Edit(manifests.StatefulSetResource, "spec.template.metadata.annotations", map[string]any{manifests.AnnotationConfigHash: "of another kind"})
 		},
-		func() { c.edit(manifests.StatefulSetResource, "status", map[string]any{}) },
-		func() { c.edit(manifests.StatefulSetResource, "metadata.generation", 7) },
+		func() { c.Edit(manifests.StatefulSetResource, "status", map[string]any{}) },
+		func() { c.Edit(manifests.StatefulSetResource, "metadata.generation", 7) },
 	}
 	for range r.IntN(4) {
 		changes[r.IntN(len(changes))]()
@@ -137,21 +138,21 @@ func randomLookUps(c *cluster, req *fnv1.RunFunctionRequest, r *rand.Rand) {
 			found.Items = nil
 		case 2: // There, and another one.
 			for _, item := range found.GetItems() {
-				item.Resource = with(c, item.GetResource(), pick(r, "metadata.name", "metadata.namespace"), "other")
+				item.Resource = functest.With(c, item.GetResource(), pick(r, "metadata.name", "metadata.namespace"), "other")
 			}
 		case 3: // There, with other keys.
 			for _, item := range found.GetItems() {
-				item.Resource = with(c, item.GetResource(), "data", map[string]any{"other": "dmFsdWU="})
+				item.Resource = functest.With(c, item.GetResource(), "data", map[string]any{"other": "dmFsdWU="})
 			}
 		case 4: // There, with values that are not as they should be.
 			for _, item := range found.GetItems() {
-				for key := range valueAt(item.GetResource(), "data").GetStructValue().GetFields() {
-					item.Resource = with(c, item.GetResource(), "data["+key+"]", pick(r, "", "not base64!", "c2hvcnQ="))
+				for key := range functest.ValueAt(item.GetResource(), "data").GetStructValue().GetFields() {
+					item.Resource = functest.With(c, item.GetResource(), "data["+key+"]", pick(r, "", "not base64!", "c2hvcnQ="))
 				}
 			}
 		case 5: // There, without any.
 			for _, item := range found.GetItems() {
-				item.Resource = without(c, item.GetResource(), "data")
+				item.Resource = functest.Without(c, item.GetResource(), "data")
 			}
 		}
 	}
@@ -163,8 +164,8 @@ func create(c *cluster, req *fnv1.RunFunctionRequest) *fnv1.RunFunctionResponse 
 	c.Helper()
 	req = proto.CloneOf(req)
 	req.Observed.Resources = nil
-	for range maxCalls {
-		rsp, complete := c.call(req), true
+	for range functest.MaxCalls {
+		rsp, complete := c.Call(req), true
 		for name := range rsp.GetRequirements().GetResources() {
 			if _, answered := req.GetRequiredResources()[name]; !answered && !strings.HasPrefix(name, "secret/") {
 				req.RequiredResources[name] = &fnv1.Resources{}

@@ -11,6 +11,7 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/logging"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
+	"github.com/dittofs/function-dittoserver/internal/functest"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 )
 
@@ -41,26 +42,28 @@ func TestSecrecy(t *testing.T) {
 		when   func(c *cluster)
 	}{
 		"Running":    {reason: "Values should go into the hash and nowhere else.", when: func(*cluster) {}},
-		"Rotated":    {reason: "An event tells of a new hash, and not of what is new.", when: func(c *cluster) { c.setSecret("jwt", "key", canary+strings.Repeat("2", 32)) }},
-		"TooShort":   {reason: "What is wrong with a value should be said without it.", when: func(c *cluster) { c.setSecret("jwt", "key", canary) }},
-		"TooLong":    {reason: "What is wrong with a value should be said without it.", when: func(c *cluster) { c.setSecret("admin", "password", canary+strings.Repeat("2", 72)) }},
-		"KeyMissing": {reason: "What is there instead of a missing key should not be said.", when: func(c *cluster) { c.unsetSecret("jwt", "key") }},
-		"NotBase64":  {reason: "What cannot be decoded should not be repeated.", when: func(c *cluster) { c.secrets["team-a/jwt"] = with(c, c.secrets["team-a/jwt"], "data.key", canary+"!") }},
-		"NotAString": {reason: "What is of a wrong type should not be repeated.", when: func(c *cluster) {
-			c.secrets["team-a/jwt"] = with(c, c.secrets["team-a/jwt"], "data.key", []any{canary})
+		"Rotated":    {reason: "An event tells of a new hash, and not of what is new.", when: func(c *cluster) { c.SetSecret("jwt", "key", canary+strings.Repeat("2", 32)) }},
+		"TooShort":   {reason: "What is wrong with a value should be said without it.", when: func(c *cluster) { c.SetSecret("jwt", "key", canary) }},
+		"TooLong":    {reason: "What is wrong with a value should be said without it.", when: func(c *cluster) { c.SetSecret("admin", "password", canary+strings.Repeat("2", 72)) }},
+		"KeyMissing": {reason: "What is there instead of a missing key should not be said.", when: func(c *cluster) { c.UnsetSecret("jwt", "key") }},
+		"NotBase64": {reason: "What cannot be decoded should not be repeated.", when: func(c *cluster) {
+			c.Secrets["team-a/jwt"] = functest.With(c, c.Secrets["team-a/jwt"], "data.key", canary+"!")
 		}},
-		"DataNoObject": {reason: "What is of a wrong type should not be repeated.", when: func(c *cluster) { c.secrets["team-a/jwt"] = with(c, c.secrets["team-a/jwt"], "data", canary) }},
-		"Invalid":      {reason: "An error should quote the spec and no Secret.", when: func(c *cluster) { c.unset("spec.storage.metadataSize") }},
-		"InvalidInput": {reason: "An error should quote the Input and no Secret.", when: func(c *cluster) { c.setInput("ttl: never") }},
+		"NotAString": {reason: "What is of a wrong type should not be repeated.", when: func(c *cluster) {
+			c.Secrets["team-a/jwt"] = functest.With(c, c.Secrets["team-a/jwt"], "data.key", []any{canary})
+		}},
+		"DataNoObject": {reason: "What is of a wrong type should not be repeated.", when: func(c *cluster) { c.Secrets["team-a/jwt"] = functest.With(c, c.Secrets["team-a/jwt"], "data", canary) }},
+		"Invalid":      {reason: "An error should quote the spec and no Secret.", when: func(c *cluster) { c.Unset("spec.storage.metadataSize") }},
+		"InvalidInput": {reason: "An error should quote the Input and no Secret.", when: func(c *cluster) { c.SetInput("ttl: never") }},
 		"LegacyApply": {reason: "kubectl repeats a Secret's values in an annotation.", when: func(c *cluster) {
-			c.secrets["team-a/jwt"] = with(c, c.secrets["team-a/jwt"], "metadata.annotations[kubectl.kubernetes.io/last-applied-configuration]", canary)
+			c.Secrets["team-a/jwt"] = functest.With(c, c.Secrets["team-a/jwt"], "metadata.annotations[kubectl.kubernetes.io/last-applied-configuration]", canary)
 		}},
 		"Proceed": {reason: "A partial hash should hold no values either.", when: func(c *cluster) {
-			c.setInput("missingSecrets: Proceed")
-			c.deleteSecret("admin")
+			c.SetInput("missingSecrets: Proceed")
+			c.DeleteSecret("admin")
 		}},
 		"StatefulSetBad": {reason: "An observed object that cannot be read should not be quoted with its values.", when: func(c *cluster) {
-			c.edit(manifests.StatefulSetResource, "spec.selector", "none")
+			c.Edit(manifests.StatefulSetResource, "spec.selector", "none")
 		}},
 	}
 
@@ -69,22 +72,22 @@ func TestSecrecy(t *testing.T) {
 			log := &recorder{}
 			c := newClusterWithEverything(t)
 			c.f.log = log
-			for id, s := range c.secrets {
+			for id, s := range c.Secrets {
 				name := strings.TrimPrefix(id, "team-a/")
-				for key := range valueAt(s, "data").GetStructValue().GetFields() {
+				for key := range functest.ValueAt(s, "data").GetStructValue().GetFields() {
 					switch key {
 					case "tls.crt", "tls.key", "ca.crt", "keytab": // Not every text is one.
 					default:
-						c.setSecret(name, key, canary+strings.Repeat("1", 32))
+						c.SetSecret(name, key, canary+strings.Repeat("1", 32))
 					}
 				}
-				c.setSecret(name, "unreferenced", canary)
+				c.SetSecret(name, "unreferenced", canary)
 			}
-			c.settle()
+			c.Settle()
 			tc.when(c)
 
-			first := c.call(c.request(nil))
-			resolved := c.call(c.request(first.GetRequirements()))
+			first := c.Call(c.Request(nil))
+			resolved := c.Call(c.Request(first.GetRequirements()))
 
 			// Three forms, as the base64 of a text depends on where it starts.
 			traces := []string{canary, fmt.Sprintf("%x", canary)}
@@ -92,8 +95,8 @@ func TestSecrecy(t *testing.T) {
 				b := base64.StdEncoding.EncodeToString([]byte(strings.Repeat(" ", shift) + canary))
 				traces = append(traces, b[4:len(b)-4])
 			}
-			for _, s := range c.secrets {
-				for _, v := range valueAt(s, "data").GetStructValue().GetFields() {
+			for _, s := range c.Secrets {
+				for _, v := range functest.ValueAt(s, "data").GetStructValue().GetFields() {
 					if b, err := base64.StdEncoding.DecodeString(v.GetStringValue()); err == nil && len(b) > 8 {
 						traces = append(traces, string(b), v.GetStringValue())
 					}
@@ -120,5 +123,5 @@ func text(t *testing.T, rsp *fnv1.RunFunctionResponse) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(b) + asYAML(t, rsp)
+	return string(b) + functest.AsYAML(t, rsp)
 }

@@ -23,6 +23,7 @@ import (
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/functest"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 )
 
@@ -148,7 +149,7 @@ type world struct {
 }
 
 type moment struct {
-	objects map[objectID]*structpb.Struct
+	objects map[functest.ObjectID]*structpb.Struct
 	xr      *structpb.Struct
 }
 
@@ -165,7 +166,7 @@ type pod struct {
 
 // A call of the function, with what it was told and what it answered.
 type call struct {
-	composition
+	functest.Composition
 
 	req *fnv1.RunFunctionRequest
 
@@ -184,11 +185,11 @@ func newWorld(t *testing.T, seed uint64) *world {
 		cluster: newCluster(t), r: rand.New(rand.NewPCG(seed, 1)), seen: map[string]bool{},
 		rendered: map[string]string{}, added: map[string]string{}, lost: map[string]bool{}, astray: true,
 	}
-	w.unattended = true
-	w.certificate, w.key = newCertificate(t)
+	w.Unattended = true
+	w.certificate, w.key = functest.NewCertificate(t)
 	w.restoreSecrets()
 	if w.r.IntN(3) == 0 {
-		w.set("spec.rollout.policy", "Manual")
+		w.Set("spec.rollout.policy", "Manual")
 	}
 	for range w.r.IntN(4) {
 		w.reconciled(nothing)
@@ -233,7 +234,7 @@ func (w *world) step() {
 		{1, "lagging after a token", w.lagAfterToken},
 		{1, "lagging after a rollout", w.lagAfterRollout},
 		{1, "crash of the function", func() {
-			w.fail(nil, errors.New("cannot run Composition pipeline step: it is gone"))
+			w.FailReconcile(nil, errors.New("cannot run Composition pipeline step: it is gone"))
 			w.saw("function crashed")
 		}},
 		{2, "ConfigMap deleted", w.deleteConfigMap},
@@ -264,7 +265,7 @@ func (w *world) step() {
 
 // remember how things are now.
 func (w *world) remember() {
-	w.past = append(w.past, moment{objects: maps.Clone(w.objects), xr: w.xr})
+	w.past = append(w.past, moment{objects: maps.Clone(w.Objects), xr: w.XR})
 	w.past = w.past[max(len(w.past)-longestLag, 0):]
 }
 
@@ -282,13 +283,13 @@ var nothing = trouble{after: -1}
 
 // seenBy returns the objects and the DittoServer that Crossplane sees, some as they
 // were some steps ago.
-func (w *world) seenBy(but trouble) (objects map[objectID]*structpb.Struct, xr *structpb.Struct) {
-	objects, xr = maps.Clone(w.objects), w.xr
+func (w *world) seenBy(but trouble) (objects map[functest.ObjectID]*structpb.Struct, xr *structpb.Struct) {
+	objects, xr = maps.Clone(w.Objects), w.XR
 	if but.lag == 0 || len(w.past) == 0 {
 		return objects, xr
 	}
 	then := w.past[max(len(w.past)-but.lag, 0)]
-	lags := func(id objectID, _ *structpb.Struct) bool { return slices.Contains(but.kinds, id.kind) }
+	lags := func(id functest.ObjectID, _ *structpb.Struct) bool { return slices.Contains(but.kinds, id.Kind) }
 	maps.DeleteFunc(objects, lags)
 	for id, o := range then.objects {
 		if lags(id, o) {
@@ -298,8 +299,8 @@ func (w *world) seenBy(but trouble) (objects map[objectID]*structpb.Struct, xr *
 	if slices.Contains(but.kinds, "DittoServer") {
 		xr = then.xr
 		// To forget its references would be Crossplane's own defect.
-		if crossplane := valueAt(w.xr, "spec", "crossplane"); crossplane != nil {
-			xr = setAt(xr, crossplane, "spec", "crossplane")
+		if crossplane := functest.ValueAt(w.XR, "spec", "crossplane"); crossplane != nil {
+			xr = functest.SetAt(xr, crossplane, "spec", "crossplane")
 		}
 	}
 	return objects, xr
@@ -308,13 +309,13 @@ func (w *world) seenBy(but trouble) (objects map[objectID]*structpb.Struct, xr *
 // ask the function, as Crossplane does.
 func (w *world) ask(but trouble) *call {
 	w.Helper()
-	w.pull()
+	w.Pull()
 
-	live, xr := w.objects, w.xr
+	live, xr := w.Objects, w.XR
 	seen, told := w.seenBy(but)
 	c := &call{missing: w.missing(told), stale: but.lag > 0, late: but.lag > 0 && !slices.Equal(but.kinds, []string{"StatefulSet"})}
-	w.xr = told
-	defer func() { w.objects, w.xr = live, xr }()
+	w.XR = told
+	defer func() { w.Objects, w.XR = live, xr }()
 
 	// What is not in the cache is read from the API server.
 	read := maps.Clone(seen)
@@ -323,75 +324,75 @@ func (w *world) ask(but trouble) *call {
 			read[id] = o
 		}
 	}
-	w.objects = read
-	observed, err := w.observe()
+	w.Objects = read
+	observed, err := w.Observe()
 	if err != nil {
 		w.Errorf("Crossplane can no longer call the function: %v", err)
 	}
-	w.objects = seen
+	w.Objects = seen
 
 	// It remembers what was required at last.
 	required := &fnv1.Requirements{}
-	if w.required != nil {
-		required = w.required
+	if w.Required != nil {
+		required = w.Required
 	}
-	for range maxCalls {
-		c.req = w.requestOf(observed, required)
+	for range functest.MaxCalls {
+		c.req = w.RequestOf(observed, required)
 		rsp, err := w.f.RunFunction(w.Context(), c.req)
 		if err != nil {
 			w.Fatal(err)
 		}
 		if w.r.IntN(4) == 0 { // It takes as long as the function does.
-			for _, v := range violations(c.req, rsp) {
+			for _, v := range functest.Violations(c.req, rsp) {
 				w.Errorf("f.RunFunction(...): %s", v)
 			}
 		}
 		stable := proto.Equal(required, rsp.GetRequirements())
 		required = rsp.GetRequirements()
-		c.composition = composition{observed: observed, rsp: rsp}
-		if stable || isFatal(rsp) {
-			w.required = required
+		c.Composition = functest.Composition{Observed: observed, Response: rsp}
+		if stable || functest.IsFatal(rsp) {
+			w.Required = required
 			w.record(c)
 			return c
 		}
 	}
-	w.Fatalf("The function's requirements are not stable after %d calls", maxCalls)
+	w.Fatalf("The function's requirements are not stable after %d calls", functest.MaxCalls)
 	return nil
 }
 
 // record what a response says, and check that what belongs together is in it.
 func (w *world) record(c *call) {
 	w.Helper()
-	ss := desired(c.rsp, manifests.StatefulSetResource)
-	if ss == nil || templateOf(ss) == nil {
+	ss := functest.Desired(c.Response, manifests.StatefulSetResource)
+	if ss == nil || functest.TemplateOf(ss) == nil {
 		return
 	}
-	observed := c.observed[manifests.StatefulSetResource]
-	name := configMapOf(templateOf(ss))
+	observed := c.Observed[manifests.StatefulSetResource]
+	name := configMapOf(functest.TemplateOf(ss))
 	config, found := "", false
-	for _, r := range c.rsp.GetDesired().GetResources() {
-		if o := r.GetResource(); stringOf(o, "kind") == "ConfigMap" && stringOf(o, "metadata", "name") == name {
-			config, found = stringOf(o, "data", dittofs.ConfigFile), true
+	for _, r := range c.Response.GetDesired().GetResources() {
+		if o := r.GetResource(); functest.StringOf(o, "kind") == "ConfigMap" && functest.StringOf(o, "metadata", "name") == name {
+			config, found = functest.StringOf(o, "data", dittofs.ConfigFile), true
 		}
 	}
 	if !found {
 		w.Errorf("The desired pod template names ConfigMap %q, which is not desired", name)
 	}
-	if noted := stringOf(ss, "metadata", "annotations", manifests.AnnotationConfig); noted != config {
+	if noted := functest.StringOf(ss, "metadata", "annotations", manifests.AnnotationConfig); noted != config {
 		w.Errorf("The StatefulSet's own annotation should have the configuration that the template names: -annotation, +ConfigMap:\n%s", cmpText(noted, config))
 	}
-	h := hashOf(ss)
+	h := functest.HashOf(ss)
 	if before, known := w.rendered[h]; known && before != config {
 		w.Errorf("One hash stands for two configurations: -before, +now:\n%s", cmpText(before, config))
 	}
 	w.rendered[h] = config
 
-	held := strings.TrimPrefix(condition(c.rsp, "RestartPending"), "TRUE ")
+	held := strings.TrimPrefix(functest.Condition(c.Response, "RestartPending"), "TRUE ")
 	switch {
 	case observed == nil:
-	case hashOf(observed) != h:
+	case functest.HashOf(observed) != h:
 		w.saw("advanced")
-		w.sayf("  it advances from %.6s to %.6s", hashOf(observed), h)
+		w.sayf("  it advances from %.6s to %.6s", functest.HashOf(observed), h)
 	case held == "UNKNOWN SecretsMissing":
 		w.saw("held for Secrets")
 	case held == "ManualPolicy":
@@ -409,25 +410,25 @@ var errCrash = kerrors.NewConflict(schema.GroupResource{}, "", errors.New("Cross
 // finish a reconcile: apply what was desired, and check what that has done.
 func (w *world) finish(c *call, after int) error {
 	w.Helper()
-	id := objectID{"StatefulSet", xrNamespace, "files"}
-	before := w.objects[id]
+	id := functest.ID("StatefulSet", "files")
+	before := w.Objects[id]
 
 	applied := []string{}
-	c.refuse = func(id objectID) error {
+	c.Refuse = func(id functest.ObjectID) error {
 		if after >= 0 && len(applied) == after {
 			return errCrash
 		}
-		if w.quota && id.kind == "ConfigMap" && w.objects[id] == nil {
+		if w.quota && id.Kind == "ConfigMap" && w.Objects[id] == nil {
 			w.saw("refused by quota")
-			return kerrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, id.name, errors.New("exceeded quota"))
+			return kerrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, id.Name, errors.New("exceeded quota"))
 		}
-		applied = append(applied, id.kind)
+		applied = append(applied, id.Kind)
 		return nil
 	}
-	err := w.compose(c.composition)
+	err := w.Compose(c.Composition)
 	w.sayf("  applied %v: %v", applied, err)
 
-	live := w.objects[id]
+	live := w.Objects[id]
 	w.checkChange(c, before, live)
 	switch {
 	case errors.Is(err, errCrash):
@@ -446,7 +447,7 @@ func (w *world) finish(c *call, after int) error {
 	case before == nil:
 		w.astray = true // It is being created.
 	}
-	w.unsaid = err != nil && (w.unsaid || before == nil || live == nil || !sameValue(templateOf(before), templateOf(live)))
+	w.unsaid = err != nil && (w.unsaid || before == nil || live == nil || !functest.SameValue(functest.TemplateOf(before), functest.TemplateOf(live)))
 	return err
 }
 
@@ -454,7 +455,7 @@ func (w *world) finish(c *call, after int) error {
 // that it has changed nothing else.
 func (w *world) checkChange(c *call, before, live *structpb.Struct) {
 	w.Helper()
-	if live == nil || sameValue(templateOf(before), templateOf(live)) {
+	if live == nil || functest.SameValue(functest.TemplateOf(before), functest.TemplateOf(live)) {
 		return
 	}
 	if before == nil {
@@ -467,13 +468,13 @@ func (w *world) checkChange(c *call, before, live *structpb.Struct) {
 	}
 
 	for field, value := range w.added {
-		if got := stringAt(w, live, field); got != value {
+		if got := functest.StringAt(w, live, field); got != value {
 			w.Errorf("%s, which somebody else has set to %q, is %q", field, value, got)
 		}
 	}
 
 	for _, name := range w.injected {
-		if !named(valueAt(container(live), "env"), name) || !named(valueAt(live, "spec", "template", "spec", "volumes"), name) {
+		if !named(functest.ValueAt(functest.Container(live), "env"), name) || !named(functest.ValueAt(live, "spec", "template", "spec", "volumes"), name) {
 			w.Errorf("Variable or volume %q, which somebody else has added, is gone", name)
 		}
 	}
@@ -483,18 +484,18 @@ func (w *world) checkChange(c *call, before, live *structpb.Struct) {
 		return
 	}
 	w.sayf("  the template is another one: %s", changedLines(cmpText(was, is)))
-	policy := valueAt(c.req.GetObserved().GetComposite().GetResource(), "spec", "rollout", "policy").GetStringValue()
-	token := valueAt(c.req.GetObserved().GetComposite().GetResource(), "spec", "rollout", "restartToken").GetStringValue()
-	old := stringOf(before, "spec", "template", "metadata", "annotations", manifests.AnnotationRestartToken)
-	runs := valueAt(before, "spec", "replicas").GetNumberValue() > 0
+	policy := functest.ValueAt(c.req.GetObserved().GetComposite().GetResource(), "spec", "rollout", "policy").GetStringValue()
+	token := functest.ValueAt(c.req.GetObserved().GetComposite().GetResource(), "spec", "rollout", "restartToken").GetStringValue()
+	old := functest.StringOf(before, "spec", "template", "metadata", "annotations", manifests.AnnotationRestartToken)
+	runs := functest.ValueAt(before, "spec", "replicas").GetNumberValue() > 0
 	switch {
-	case c.observed[manifests.StatefulSetResource] == nil && c.stale:
+	case c.Observed[manifests.StatefulSetResource] == nil && c.stale:
 		// What is to be created cannot know what it meets.
 	case c.missing:
 		w.Errorf("The pod template changed while Secrets are missing: -before, +now:\n%s", cmpText(was, is))
 	case policy == "Manual" && runs && (token == "" || token == old):
 		w.Errorf("The pod template changed under the policy Manual without a new token (%q): -before, +now:\n%s", token, cmpText(was, is))
-	case c.stale && !c.late && policy != "Manual" && hashOf(w.wanted(before)) == hashOf(before) && hashOf(before) != hashOf(live):
+	case c.stale && !c.late && policy != "Manual" && functest.HashOf(w.wanted(before)) == functest.HashOf(before) && functest.HashOf(before) != functest.HashOf(live):
 		w.Errorf("The pod template was as wanted, and changed: -before, +now:\n%s", cmpText(was, is))
 	case policy == "Manual" && runs:
 		w.saw("moved by a token")
@@ -507,10 +508,10 @@ func (w *world) checkChange(c *call, before, live *structpb.Struct) {
 func (w *world) owned(ss *structpb.Struct) string {
 	w.Helper()
 	typed := &appsv1.StatefulSet{}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(asUnstructured(ss).Object, typed); err != nil {
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(functest.AsUnstructured(ss).Object, typed); err != nil {
 		w.Fatal(err)
 	}
-	a, err := applyappsv1.ExtractStatefulSet(typed, w.manager())
+	a, err := applyappsv1.ExtractStatefulSet(typed, w.Manager())
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -528,20 +529,20 @@ func (w *world) owned(ss *structpb.Struct) string {
 func (w *world) check() {
 	w.Helper()
 	for _, id := range w.configMaps() {
-		if w.lost[id.name] {
-			delete(w.lost, id.name)
+		if w.lost[id.Name] {
+			delete(w.lost, id.Name)
 			w.saw("ConfigMap restored")
 		}
 	}
 	if w.astray {
-		if w.pod != nil && w.objects[objectID{"ConfigMap", xrNamespace, configMapOf(w.pod.template)}] == nil {
+		if w.pod != nil && w.Objects[functest.ID("ConfigMap", configMapOf(w.pod.template))] == nil {
 			w.lost[configMapOf(w.pod.template)] = true
 		}
 		return
 	}
 	// What is stopped, or starts, waits for its ConfigMap.
-	if ss := w.objects[objectID{"StatefulSet", xrNamespace, "files"}]; ss != nil && w.pod != nil && w.pod.started {
-		w.checkConfigMap("pod template", templateOf(ss))
+	if ss := w.Objects[functest.ID("StatefulSet", "files")]; ss != nil && w.pod != nil && w.pod.started {
+		w.checkConfigMap("pod template", functest.TemplateOf(ss))
 	}
 	if w.pod != nil && w.pod.started && !w.lost[configMapOf(w.pod.template)] {
 		w.checkConfigMap("pod", w.pod.template)
@@ -550,10 +551,10 @@ func (w *world) check() {
 
 func (w *world) checkConfigMap(what string, tmpl *structpb.Value) {
 	w.Helper()
-	cm := w.objects[objectID{"ConfigMap", xrNamespace, configMapOf(tmpl)}]
+	cm := w.Objects[functest.ID("ConfigMap", configMapOf(tmpl))]
 	if cm == nil {
 		w.Errorf("The %s names ConfigMap %q, which is not there: the server would not start again", what, configMapOf(tmpl))
-	} else if got, want := stringOf(cm, "data", dittofs.ConfigFile), w.rendered[hashOfTemplate(tmpl)]; got != want {
+	} else if got, want := functest.StringOf(cm, "data", dittofs.ConfigFile), w.rendered[hashOfTemplate(tmpl)]; got != want {
 		w.Errorf("The ConfigMap of the %s is not what it was rendered with: -want, +got:\n%s", what, cmpText(want, got))
 	}
 }
@@ -569,8 +570,8 @@ func (w *world) reconciled(but trouble) error {
 func (w *world) interrupted() {
 	but := trouble{after: w.r.IntN(8)}
 	if w.r.IntN(3) == 0 {
-		w.order = []string{manifests.StatefulSetResource}
-		defer func() { w.order = nil }()
+		w.Order = []string{manifests.StatefulSetResource}
+		defer func() { w.Order = nil }()
 		but.after = 1
 	}
 	_ = w.reconciled(but)
@@ -585,7 +586,7 @@ func (w *world) keep() {
 
 // late applies what has been kept, after what else there was.
 func (w *world) late() {
-	if w.kept == nil || stringOf(w.kept.req.GetObserved().GetComposite().GetResource(), "metadata", "uid") != stringOf(w.xr, "metadata", "uid") {
+	if w.kept == nil || functest.StringOf(w.kept.req.GetObserved().GetComposite().GetResource(), "metadata", "uid") != functest.StringOf(w.XR, "metadata", "uid") {
 		w.kept = nil
 		w.keep()
 		return
@@ -593,7 +594,7 @@ func (w *world) late() {
 	c := w.kept
 	w.kept = nil
 	w.saw("late")
-	if observed := c.observed[manifests.StatefulSetResource]; observed != nil && hashOf(observed) == hashOf(desired(c.rsp, manifests.StatefulSetResource)) {
+	if observed := c.Observed[manifests.StatefulSetResource]; observed != nil && functest.HashOf(observed) == functest.HashOf(functest.Desired(c.Response, manifests.StatefulSetResource)) {
 		w.saw("late hold")
 	}
 	c.stale, c.late, w.leaky = true, true, true
@@ -623,7 +624,7 @@ func (w *world) lag(but trouble) {
 // lagAfterToken has a server restarted by a token, its spec changed or the token taken
 // away, and the StatefulSet observed as it was before all that.
 func (w *world) lagAfterToken() {
-	w.set("spec.rollout.policy", pickOf(w.r, "Manual", "Automatic"))
+	w.Set("spec.rollout.policy", pick(w.r, "Manual", "Automatic"))
 	for range 2 {
 		w.newToken()
 		_ = w.reconciled(nothing)
@@ -632,8 +633,8 @@ func (w *world) lagAfterToken() {
 	}
 	if w.r.IntN(2) == 0 {
 		w.changeSpec()
-	} else if valueAt(w.xr, "spec", "rollout", "restartToken") != nil {
-		w.unset("spec.rollout.restartToken")
+	} else if functest.ValueAt(w.XR, "spec", "rollout", "restartToken") != nil {
+		w.Unset("spec.rollout.restartToken")
 	}
 	w.saw("lagging after a token")
 	w.lag(trouble{after: -1, lag: 2 + w.r.IntN(longestLag-1), kinds: []string{"StatefulSet"}})
@@ -642,10 +643,10 @@ func (w *world) lagAfterToken() {
 // lagAfterRollout has a server go from one configuration to another, a third one
 // wanted, and the StatefulSet observed as it was with the first one.
 func (w *world) lagAfterRollout() {
-	w.set("spec.rollout.policy", "Automatic")
+	w.Set("spec.rollout.policy", "Automatic")
 	for range 2 {
 		w.values++
-		w.set("spec.controlPlane.port", 9100+w.values)
+		w.Set("spec.controlPlane.port", 9100+w.values)
 		_ = w.reconciled(nothing)
 		_ = w.reconciled(nothing)
 		w.control()
@@ -653,7 +654,7 @@ func (w *world) lagAfterRollout() {
 		w.remember()
 	}
 	w.values++
-	w.set("spec.controlPlane.port", 9100+w.values)
+	w.Set("spec.controlPlane.port", 9100+w.values)
 	w.saw("lagging after a rollout")
 	w.lag(trouble{after: -1, lag: 2 + w.r.IntN(longestLag-1), kinds: []string{"StatefulSet"}})
 }
@@ -664,37 +665,37 @@ func (w *world) changeSpec() {
 	n := func(i int) int { return w.r.IntN(i) }
 	changes := []func() (string, any){
 		func() (string, any) { return "spec.controlPlane.port", 8080 + n(3) },
-		func() (string, any) { return "spec.logging.level", pickOf(w.r, "DEBUG", "INFO", "WARN") },
+		func() (string, any) { return "spec.logging.level", pick(w.r, "DEBUG", "INFO", "WARN") },
 		func() (string, any) { return "spec.image", fmt.Sprint("example.com/dittofs:v", n(3)) },
 		func() (string, any) { return "spec.resources.limits.memory", fmt.Sprint(1+n(3), "Gi") },
 		func() (string, any) { return "spec.metrics.enabled", n(2) == 0 },
 		func() (string, any) { return "spec.shutdownTimeout", fmt.Sprint(10+n(3), "s") },
-		func() (string, any) { return "spec.controlPlane.certSecretName", pickOf(w.r, "tls", "") },
-		func() (string, any) { return "spec.rollout.policy", pickOf(w.r, "Manual", "Automatic") },
+		func() (string, any) { return "spec.controlPlane.certSecretName", pick(w.r, "tls", "") },
+		func() (string, any) { return "spec.rollout.policy", pick(w.r, "Manual", "Automatic") },
 		func() (string, any) { return "spec.replicas", min(n(4), 1) },
 	}
 	path, value := changes[n(len(changes))]()
 	w.sayf("  %s: %v", path, value)
 	if value == "" {
-		if valueAt(w.xr, strings.Split(path, ".")...) != nil {
-			w.unset(path)
+		if functest.ValueAt(w.XR, strings.Split(path, ".")...) != nil {
+			w.Unset(path)
 		}
 		return
 	}
-	w.set(path, value)
+	w.Set(path, value)
 }
 
 func (w *world) takeBack() {
-	before := w.xr
+	before := w.XR
 	w.changeSpec()
 	_ = w.reconciled(nothing)
 	if w.r.IntN(2) == 0 {
 		w.control()
 	}
-	crossplane := valueAt(w.xr, "spec", "crossplane")
-	w.xr = setAt(w.xr, valueAt(before, "spec"), "spec")
+	crossplane := functest.ValueAt(w.XR, "spec", "crossplane")
+	w.XR = functest.SetAt(w.XR, functest.ValueAt(before, "spec"), "spec")
 	if crossplane != nil {
-		w.xr = setAt(w.xr, crossplane, "spec", "crossplane")
+		w.XR = functest.SetAt(w.XR, crossplane, "spec", "crossplane")
 	}
 	w.saw("change taken back")
 	_ = w.reconciled(nothing)
@@ -702,12 +703,12 @@ func (w *world) takeBack() {
 
 func (w *world) newToken() {
 	w.tokens++
-	if w.r.IntN(5) == 0 && valueAt(w.xr, "spec", "rollout", "restartToken") != nil {
+	if w.r.IntN(5) == 0 && functest.ValueAt(w.XR, "spec", "rollout", "restartToken") != nil {
 		w.sayf("  none")
-		w.unset("spec.rollout.restartToken")
+		w.Unset("spec.rollout.restartToken")
 		return
 	}
-	w.set("spec.rollout.restartToken", fmt.Sprint("token-", w.tokens))
+	w.Set("spec.rollout.restartToken", fmt.Sprint("token-", w.tokens))
 }
 
 func (w *world) changeSecret() {
@@ -716,41 +717,41 @@ func (w *world) changeSecret() {
 	w.sayf("  %d", n)
 	switch n {
 	case 0, 1:
-		w.setSecret("jwt", "key", fmt.Sprint(strings.Repeat("k", 32), w.values))
+		w.SetSecret("jwt", "key", fmt.Sprint(strings.Repeat("k", 32), w.values))
 	case 2:
-		w.setSecret("admin", "password", fmt.Sprint(adminPassword, w.values))
+		w.SetSecret("admin", "password", fmt.Sprint(functest.AdminPassword, w.values))
 	case 3:
-		w.deleteSecret(pickOf(w.r, "jwt", "admin", "tls"))
+		w.DeleteSecret(pick(w.r, "jwt", "admin", "tls"))
 	case 4:
-		w.setSecret(pickOf(w.r, "jwt", "admin"), "key", "short")
-		w.setSecret("admin", "password", "")
+		w.SetSecret(pick(w.r, "jwt", "admin"), "key", "short")
+		w.SetSecret("admin", "password", "")
 	default:
 		w.restoreSecrets()
 	}
 }
 
 func (w *world) restoreSecrets() {
-	w.setSecret("jwt", "key", jwtKey)
-	w.setSecret("admin", "password", adminPassword)
-	w.setSecret("tls", "tls.crt", w.certificate)
-	w.setSecret("tls", "tls.key", w.key)
+	w.SetSecret("jwt", "key", functest.JWTKey)
+	w.SetSecret("admin", "password", functest.AdminPassword)
+	w.SetSecret("tls", "tls.crt", w.certificate)
+	w.SetSecret("tls", "tls.key", w.key)
 }
 
 // missing says whether a Secret that a DittoServer refers to is not as it should be.
 func (w *world) missing(xr *structpb.Struct) bool {
 	has := func(name, key string, least int) bool {
-		return len(valueAt(w.objects[objectID{"Secret", xrNamespace, name}], "data", key).GetStringValue()) >= least
+		return len(functest.ValueAt(w.Objects[functest.ID("Secret", name)], "data", key).GetStringValue()) >= least
 	}
 	return !has("jwt", "key", 44) || !has("admin", "password", 1) ||
-		stringOf(xr, "spec", "controlPlane", "certSecretName") != "" && (!has("tls", "tls.crt", 1) || !has("tls", "tls.key", 1)) ||
-		valueAt(xr, "spec", "percona", "enabled").GetBoolValue() && !has("files-postgres-pguser-dittofs", "password", 1)
+		functest.StringOf(xr, "spec", "controlPlane", "certSecretName") != "" && (!has("tls", "tls.crt", 1) || !has("tls", "tls.key", 1)) ||
+		functest.ValueAt(xr, "spec", "percona", "enabled").GetBoolValue() && !has("files-postgres-pguser-dittofs", "password", 1)
 }
 
 // database turns Percona's on, and then has it become ready. It is not turned off
 // again, which is refused.
 func (w *world) database() {
-	if !valueAt(w.xr, "spec", "percona", "enabled").GetBoolValue() {
-		w.set("spec.percona", map[string]any{"enabled": true, "deleteWithServer": true})
+	if !functest.ValueAt(w.XR, "spec", "percona", "enabled").GetBoolValue() {
+		w.Set("spec.percona", map[string]any{"enabled": true, "deleteWithServer": true})
 		w.sayf("  is on")
 		return
 	}
@@ -758,41 +759,41 @@ func (w *world) database() {
 }
 
 func (w *world) databaseReady() {
-	if w.composed[manifests.PerconaResource] == nil {
+	if w.Composed[manifests.PerconaResource] == nil {
 		return
 	}
 	for key, value := range map[string]string{"host": "db", "port": "5432", "dbname": "dittofs", "user": "dittofs", "password": "battery staple"} {
-		w.setSecret("files-postgres-pguser-dittofs", key, value)
+		w.SetSecret("files-postgres-pguser-dittofs", key, value)
 	}
-	w.edit(manifests.PerconaResource, "status.state", "ready")
+	w.Edit(manifests.PerconaResource, "status.state", "ready")
 	w.sayf("  is ready")
 	w.saw("database ready")
 }
 
-func (w *world) configMaps() []objectID {
-	ids := []objectID{}
-	for id, o := range w.objects {
-		if id.kind == "ConfigMap" && stringOf(o, "metadata", "labels", manifests.LabelServer) == "files" {
+func (w *world) configMaps() []functest.ObjectID {
+	ids := []functest.ObjectID{}
+	for id, o := range w.Objects {
+		if id.Kind == "ConfigMap" && functest.StringOf(o, "metadata", "labels", manifests.LabelServer) == "files" {
 			ids = append(ids, id)
 		}
 	}
-	slices.SortFunc(ids, func(a, b objectID) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(ids, func(a, b functest.ObjectID) int { return strings.Compare(a.Name, b.Name) })
 	return ids
 }
 
 func (w *world) deleteConfigMap() {
 	if ids := w.configMaps(); len(ids) > 0 {
 		id := ids[w.r.IntN(len(ids))]
-		w.sayf("  %s", id.name)
-		w.deleteObject(id.kind, id.name)
+		w.sayf("  %s", id.Name)
+		w.DeleteObject(id.Kind, id.Name)
 		w.saw("ConfigMap deleted")
-		w.lost[id.name], w.astray = true, true
+		w.lost[id.Name], w.astray = true, true
 	}
 }
 
 func (w *world) orphanStatefulSet() {
-	if w.stored("StatefulSet", "files") != nil {
-		w.deleteObject("StatefulSet", "files")
+	if w.Stored("StatefulSet", "files") != nil {
+		w.DeleteObject("StatefulSet", "files")
 		w.added, w.injected = map[string]string{}, nil
 		w.saw("StatefulSet orphaned")
 	}
@@ -801,39 +802,39 @@ func (w *world) orphanStatefulSet() {
 // orphanDittoServer deletes the DittoServer and leaves its objects, and creates it
 // again.
 func (w *world) orphanDittoServer() {
-	w.pull()
-	uid := stringOf(w.xr, "metadata", "uid")
-	for id, o := range w.objects {
-		if controller(o) == uid {
-			w.update(id, "kube-controller-manager", func(o *structpb.Struct) *structpb.Struct { return without(w, o, "metadata.ownerReferences") })
+	w.Pull()
+	uid := functest.StringOf(w.XR, "metadata", "uid")
+	for id, o := range w.Objects {
+		if functest.Controller(o) == uid {
+			w.Update(id, "kube-controller-manager", func(o *structpb.Struct) *structpb.Struct { return functest.Without(w, o, "metadata.ownerReferences") })
 		}
 	}
 	w.values++
-	w.xr = without(w, setAt(setAt(w.xr, fmt.Sprint("uid-", w.values), "metadata", "uid"), 1, "metadata", "generation"), "status")
-	w.xr = without(w, w.xr, "spec.crossplane")
-	w.required, w.past, w.kept = nil, nil, nil
-	w.show()
+	w.XR = functest.Without(w, functest.SetAt(functest.SetAt(w.XR, fmt.Sprint("uid-", w.values), "metadata", "uid"), 1, "metadata", "generation"), "status")
+	w.XR = functest.Without(w, w.XR, "spec.crossplane")
+	w.Required, w.past, w.kept = nil, nil, nil
+	w.Show()
 	w.saw("DittoServer orphaned")
-	if w.stored("StatefulSet", "files") == nil {
+	if w.Stored("StatefulSet", "files") == nil {
 		w.leaky = true
 	}
 }
 
 func (w *world) scale() {
-	if w.stored("StatefulSet", "files") != nil {
-		w.updateAs("kubectl", "StatefulSet", "files", map[string]any{"spec.replicas": w.r.IntN(2)})
+	if w.Stored("StatefulSet", "files") != nil {
+		w.UpdateAs("kubectl", "StatefulSet", "files", map[string]any{"spec.replicas": w.r.IntN(2)})
 		w.saw("scaled")
 	}
 }
 
 // addToTemplate has somebody else set a field of the pod template.
 func (w *world) addToTemplate(manager, field, value string) {
-	w.updateAs(manager, "StatefulSet", "files", map[string]any{field: value})
+	w.UpdateAs(manager, "StatefulSet", "files", map[string]any{field: value})
 	w.added[field] = value
 }
 
 func (w *world) restartByKubectl() {
-	if w.stored("StatefulSet", "files") == nil {
+	if w.Stored("StatefulSet", "files") == nil {
 		return
 	}
 	w.values++
@@ -843,15 +844,15 @@ func (w *world) restartByKubectl() {
 
 // webhook adds a variable and a volume, as one does that injects something.
 func (w *world) webhook() {
-	ss := w.stored("StatefulSet", "files")
+	ss := w.Stored("StatefulSet", "files")
 	if ss == nil {
 		return
 	}
 	w.values++
 	name := fmt.Sprint("webhook-", w.values)
-	env := len(valueAt(container(ss), "env").GetListValue().GetValues())
-	volumes := len(valueAt(ss, "spec", "template", "spec", "volumes").GetListValue().GetValues())
-	w.updateAs("webhook", "StatefulSet", "files", map[string]any{
+	env := len(functest.ValueAt(functest.Container(ss), "env").GetListValue().GetValues())
+	volumes := len(functest.ValueAt(ss, "spec", "template", "spec", "volumes").GetListValue().GetValues())
+	w.UpdateAs("webhook", "StatefulSet", "files", map[string]any{
 		fmt.Sprintf("spec.template.spec.containers[0].env[%d]", env): map[string]any{"name": name, "value": "theirs"},
 		fmt.Sprintf("spec.template.spec.volumes[%d]", volumes):       map[string]any{"name": name, "emptyDir": map[string]any{}},
 	})
@@ -875,14 +876,14 @@ func (w *world) controllers() {
 
 // control does what the controller of StatefulSets does with pods.
 func (w *world) control() {
-	ss := w.objects[objectID{"StatefulSet", xrNamespace, "files"}]
+	ss := w.Objects[functest.ID("StatefulSet", "files")]
 	switch {
 	case ss == nil: // The pod is an orphan, until there is another one.
-	case valueAt(ss, "spec", "replicas").GetNumberValue() == 0:
+	case functest.ValueAt(ss, "spec", "replicas").GetNumberValue() == 0:
 		w.pod = nil
 	case w.pod == nil:
-		w.pod = &pod{template: templateOf(ss)}
-	case !sameValue(w.pod.template, templateOf(ss)):
+		w.pod = &pod{template: functest.TemplateOf(ss)}
+	case !functest.SameValue(w.pod.template, functest.TemplateOf(ss)):
 		w.pod = nil
 	}
 }
@@ -890,7 +891,7 @@ func (w *world) control() {
 // hesitate has the controller of StatefulSets see the newest template, and not get to
 // the pod.
 func (w *world) hesitate() {
-	if ss := w.objects[objectID{"StatefulSet", xrNamespace, "files"}]; w.pod != nil && ss != nil && !sameValue(w.pod.template, templateOf(ss)) {
+	if ss := w.Objects[functest.ID("StatefulSet", "files")]; w.pod != nil && ss != nil && !functest.SameValue(w.pod.template, functest.TemplateOf(ss)) {
 		w.saw("pod of an older template")
 	}
 	w.status()
@@ -898,28 +899,28 @@ func (w *world) hesitate() {
 
 // status says what the controller of StatefulSets has done.
 func (w *world) status() {
-	w.pull()
-	id := objectID{"StatefulSet", xrNamespace, "files"}
-	ss := w.objects[id]
+	w.Pull()
+	id := functest.ID("StatefulSet", "files")
+	ss := w.Objects[id]
 	if ss == nil {
 		return
 	}
 	count := map[string]float64{"replicas": 0, "updatedReplicas": 0, "readyReplicas": 0, "currentReplicas": 0, "availableReplicas": 0}
 	if w.pod != nil {
 		count["replicas"] = 1
-		if sameValue(w.pod.template, templateOf(ss)) {
+		if functest.SameValue(w.pod.template, functest.TemplateOf(ss)) {
 			count["updatedReplicas"] = 1
 		}
 		if w.pod.started {
 			count["readyReplicas"], count["availableReplicas"] = 1, 1
 		}
 	}
-	status := rolledOut(ss)
+	status := functest.RolledOut(ss)
 	for name, n := range count {
 		status.GetStructValue().Fields[name] = structpb.NewNumberValue(n)
 	}
-	w.put(id, setAt(ss, status, "status"))
-	w.show()
+	w.Put(id, functest.SetAt(ss, status, "status"))
+	w.Show()
 }
 
 // kubelet starts the pod, if all is there that it needs.
@@ -927,13 +928,13 @@ func (w *world) kubelet() {
 	if w.pod == nil || w.pod.started {
 		return
 	}
-	cm := w.objects[objectID{"ConfigMap", xrNamespace, configMapOf(w.pod.template)}]
+	cm := w.Objects[functest.ID("ConfigMap", configMapOf(w.pod.template))]
 	if cm == nil && !w.pod.mounted || !w.secretsOf(w.pod.template) {
 		w.saw("pod waits")
 		return
 	}
 	if cm != nil {
-		w.pod.config = stringOf(cm, "data", dittofs.ConfigFile)
+		w.pod.config = functest.StringOf(cm, "data", dittofs.ConfigFile)
 	}
 	w.pod.started, w.pod.mounted = true, true
 	w.started()
@@ -957,9 +958,9 @@ func (w *world) started() {
 		ports["metrics"] = config.Metrics.Port
 	}
 	opened := map[string]float64{}
-	for _, c := range valueAt(w.pod.template.GetStructValue(), "spec", "containers").GetListValue().GetValues() {
-		for _, p := range valueAt(c.GetStructValue(), "ports").GetListValue().GetValues() {
-			opened[stringOf(p.GetStructValue(), "name")] = valueAt(p.GetStructValue(), "containerPort").GetNumberValue()
+	for _, c := range functest.ValueAt(w.pod.template.GetStructValue(), "spec", "containers").GetListValue().GetValues() {
+		for _, p := range functest.ValueAt(c.GetStructValue(), "ports").GetListValue().GetValues() {
+			opened[functest.StringOf(p.GetStructValue(), "name")] = functest.ValueAt(p.GetStructValue(), "containerPort").GetNumberValue()
 		}
 	}
 	if !maps.Equal(ports, opened) {
@@ -970,18 +971,18 @@ func (w *world) started() {
 // secretsOf says whether all Secrets are there that a pod cannot start without.
 func (w *world) secretsOf(tmpl *structpb.Value) bool {
 	there := func(ref *structpb.Struct, name, key string) bool {
-		s := w.objects[objectID{"Secret", xrNamespace, name}]
-		return valueAt(ref, "optional").GetBoolValue() || s != nil && (key == "" || valueAt(s, "data", key) != nil)
+		s := w.Objects[functest.ID("Secret", name)]
+		return functest.ValueAt(ref, "optional").GetBoolValue() || s != nil && (key == "" || functest.ValueAt(s, "data", key) != nil)
 	}
-	for _, c := range valueAt(tmpl.GetStructValue(), "spec", "containers").GetListValue().GetValues() {
-		for _, e := range valueAt(c.GetStructValue(), "env").GetListValue().GetValues() {
-			if ref := valueAt(e.GetStructValue(), "valueFrom", "secretKeyRef").GetStructValue(); ref != nil && !there(ref, stringOf(ref, "name"), stringOf(ref, "key")) {
+	for _, c := range functest.ValueAt(tmpl.GetStructValue(), "spec", "containers").GetListValue().GetValues() {
+		for _, e := range functest.ValueAt(c.GetStructValue(), "env").GetListValue().GetValues() {
+			if ref := functest.ValueAt(e.GetStructValue(), "valueFrom", "secretKeyRef").GetStructValue(); ref != nil && !there(ref, functest.StringOf(ref, "name"), functest.StringOf(ref, "key")) {
 				return false
 			}
 		}
 	}
-	for _, v := range valueAt(tmpl.GetStructValue(), "spec", "volumes").GetListValue().GetValues() {
-		if ref := valueAt(v.GetStructValue(), "secret").GetStructValue(); ref != nil && !there(ref, stringOf(ref, "secretName"), "") {
+	for _, v := range functest.ValueAt(tmpl.GetStructValue(), "spec", "volumes").GetListValue().GetValues() {
+		if ref := functest.ValueAt(v.GetStructValue(), "secret").GetStructValue(); ref != nil && !there(ref, functest.StringOf(ref, "secretName"), "") {
 			return false
 		}
 	}
@@ -990,7 +991,7 @@ func (w *world) secretsOf(tmpl *structpb.Value) bool {
 
 // held says whether the server has yet to become what it is wanted to be.
 func (w *world) held() bool {
-	switch reason := conditionOf(w.xr, "RestartPending"); reason {
+	switch reason := functest.ConditionOf(w.XR, "RestartPending"); reason {
 	case "", "False UpToDate":
 		return false
 	default:
@@ -1016,19 +1017,19 @@ func (w *world) restartProcess() {
 
 // deletePod has the pod made anew, as when its node is drained.
 func (w *world) deletePod() {
-	ss := w.objects[objectID{"StatefulSet", xrNamespace, "files"}]
-	if w.pod == nil || ss == nil || valueAt(ss, "spec", "replicas").GetNumberValue() == 0 {
+	ss := w.Objects[functest.ID("StatefulSet", "files")]
+	if w.pod == nil || ss == nil || functest.ValueAt(ss, "spec", "replicas").GetNumberValue() == 0 {
 		return
 	}
 	before := w.pod
-	unchanged := sameValue(before.template, templateOf(ss))
+	unchanged := functest.SameValue(before.template, functest.TemplateOf(ss))
 	switch {
 	case !unchanged:
 		w.saw("pod deleted while replaced")
 	case w.held():
 		w.saw("pod deleted while held")
 	}
-	w.pod = &pod{template: templateOf(ss)}
+	w.pod = &pod{template: functest.TemplateOf(ss)}
 	w.kubelet()
 	if unchanged && before.started && w.pod.started && w.pod.config != before.config {
 		w.Errorf("A pod was made anew and reads another configuration: -before, +now:\n%s", cmpText(before.config, w.pod.config))
@@ -1042,19 +1043,19 @@ func (w *world) settleDown() {
 	w.sayf("settle down")
 	w.quota = false
 	w.restoreSecrets()
-	id := objectID{"StatefulSet", xrNamespace, "files"}
+	id := functest.ID("StatefulSet", "files")
 	_ = w.reconciled(nothing)
-	if valueAt(w.xr, "spec", "percona", "enabled").GetBoolValue() {
+	if functest.ValueAt(w.XR, "spec", "percona", "enabled").GetBoolValue() {
 		w.databaseReady()
 	}
 
 	revisions := 0
 	for i := 0; ; i++ {
-		before, xr := maps.Clone(w.objects), w.xr
+		before, xr := maps.Clone(w.Objects), w.XR
 		if err := w.reconciled(nothing); err != nil && !kerrors.IsConflict(err) {
 			w.Fatalf("Nothing goes wrong any more, and yet: %v", err)
 		}
-		if old, now := before[id], w.objects[id]; old != nil && now != nil && !sameValue(templateOf(old), templateOf(now)) && w.owned(old) != w.owned(now) {
+		if old, now := before[id], w.Objects[id]; old != nil && now != nil && !functest.SameValue(functest.TemplateOf(old), functest.TemplateOf(now)) && w.owned(old) != w.owned(now) {
 			revisions++
 		}
 		w.control()
@@ -1062,61 +1063,61 @@ func (w *world) settleDown() {
 		w.kubelet()
 		w.status()
 		w.check()
-		if maps.EqualFunc(before, w.objects, same) && same(xr, w.xr) {
+		if maps.EqualFunc(before, w.Objects, functest.Same) && functest.Same(xr, w.XR) {
 			break
 		}
 		if i == 12 {
-			w.Fatalf("The cluster does not come to rest:\n%s", asYAML(w, w.xr))
+			w.Fatalf("The cluster does not come to rest:\n%s", functest.AsYAML(w, w.XR))
 		}
 	}
 	if revisions > 1 {
 		w.Errorf("The pod template changed %d times while nothing that is wanted changed", revisions)
 	}
-	w.checkEnd(w.objects[id])
+	w.checkEnd(w.Objects[id])
 }
 
 func (w *world) checkEnd(ss *structpb.Struct) {
 	w.Helper()
 	if ss == nil {
-		w.Fatalf("There is no StatefulSet in the end:\n%s", asYAML(w, w.xr))
+		w.Fatalf("There is no StatefulSet in the end:\n%s", functest.AsYAML(w, w.XR))
 	}
 
 	wanted := w.wanted(ss)
-	asWanted := hashOf(wanted) == hashOf(ss) && stringOf(container(wanted), "image") == stringOf(container(ss), "image") &&
-		sameValue(valueAt(container(wanted), "resources"), valueAt(container(ss), "resources"))
+	asWanted := functest.HashOf(wanted) == functest.HashOf(ss) && functest.StringOf(functest.Container(wanted), "image") == functest.StringOf(functest.Container(ss), "image") &&
+		functest.SameValue(functest.ValueAt(functest.Container(wanted), "resources"), functest.ValueAt(functest.Container(ss), "resources"))
 
 	configs := 1
-	replicas := valueAt(ss, "spec", "replicas").GetNumberValue()
-	switch manual := stringOf(w.xr, "spec", "rollout", "policy") == "Manual"; {
+	replicas := functest.ValueAt(ss, "spec", "replicas").GetNumberValue()
+	switch manual := functest.StringOf(w.XR, "spec", "rollout", "policy") == "Manual"; {
 	case asWanted && replicas > 0:
 		w.saw("ended as wanted")
 	case asWanted:
 		w.saw("ended stopped")
 	case manual && replicas > 0:
 		w.saw("ended held")
-		if got := conditionOf(w.xr, "RestartPending"); got != "True ManualPolicy" {
+		if got := functest.ConditionOf(w.XR, "RestartPending"); got != "True ManualPolicy" {
 			w.Errorf("A server that waits for its user should say so, and RestartPending is %s", got)
 		}
-		if configMapOf(templateOf(ss)) != configMapOf(templateOf(wanted)) {
+		if configMapOf(functest.TemplateOf(ss)) != configMapOf(functest.TemplateOf(wanted)) {
 			configs = 2
 		}
 	default:
-		w.Errorf("The server is not as it is wanted: -wanted, +got:\n%s", cmpText(asYAML(w, templateOf(wanted)), asYAML(w, templateOf(ss))))
+		w.Errorf("The server is not as it is wanted: -wanted, +got:\n%s", cmpText(functest.AsYAML(w, functest.TemplateOf(wanted)), functest.AsYAML(w, functest.TemplateOf(ss))))
 	}
 	if asWanted {
-		if got := conditionOf(w.xr, "RestartPending"); got != "False UpToDate" {
+		if got := functest.ConditionOf(w.XR, "RestartPending"); got != "False UpToDate" {
 			w.Errorf("The server is as it is wanted, and RestartPending is %s", got)
 		}
 	}
-	if replicas > 0 && (w.pod == nil || !w.pod.started || !sameValue(w.pod.template, templateOf(ss))) {
+	if replicas > 0 && (w.pod == nil || !w.pod.started || !functest.SameValue(w.pod.template, functest.TemplateOf(ss))) {
 		w.Errorf("The server does not run with its pod template: %v", w.pod)
 	}
 	if ids := w.configMaps(); len(ids) != configs && !w.leaky {
 		w.Errorf("In the end there are %d ConfigMaps, want %d: %v", len(ids), configs, ids)
 	}
 	observed := 0
-	for _, o := range w.composed {
-		if stringOf(o, "kind") == "ConfigMap" {
+	for _, o := range w.Composed {
+		if functest.StringOf(o, "kind") == "ConfigMap" {
 			observed++
 		}
 	}
@@ -1129,12 +1130,12 @@ func (w *world) checkEnd(ss *structpb.Struct) {
 // taken away stays the one that it was.
 func (w *world) wanted(ss *structpb.Struct) *structpb.Struct {
 	w.Helper()
-	req := w.request(&fnv1.Requirements{})
+	req := w.Request(&fnv1.Requirements{})
 	delete(req.GetObserved().GetResources(), manifests.StatefulSetResource)
 	req.RequiredResources = map[string]*fnv1.Resources{}
-	token := stringOf(ss, "spec", "template", "metadata", "annotations", manifests.AnnotationRestartToken)
-	if token != "" && stringOf(w.xr, "spec", "rollout", "restartToken") == "" {
-		req.Observed.Composite.Resource = with(w, req.GetObserved().GetComposite().GetResource(), "spec.rollout.restartToken", token)
+	token := functest.StringOf(ss, "spec", "template", "metadata", "annotations", manifests.AnnotationRestartToken)
+	if token != "" && functest.StringOf(w.XR, "spec", "rollout", "restartToken") == "" {
+		req.Observed.Composite.Resource = functest.With(w, req.GetObserved().GetComposite().GetResource(), "spec.rollout.restartToken", token)
 	}
 	for {
 		rsp, err := w.f.RunFunction(w.Context(), req)
@@ -1147,7 +1148,7 @@ func (w *world) wanted(ss *structpb.Struct) *structpb.Struct {
 				continue
 			}
 			more = true
-			req.RequiredResources[name] = w.lookUp(sel)
+			req.RequiredResources[name] = w.LookUp(sel)
 			if sel.GetKind() == "StatefulSet" {
 				req.RequiredResources[name] = &fnv1.Resources{}
 			}
@@ -1155,33 +1156,31 @@ func (w *world) wanted(ss *structpb.Struct) *structpb.Struct {
 		if more {
 			continue
 		}
-		if desired(rsp, manifests.StatefulSetResource) == nil {
-			w.Fatalf("A new server would not be created:\n%s", asYAML(w, rsp))
+		if functest.Desired(rsp, manifests.StatefulSetResource) == nil {
+			w.Fatalf("A new server would not be created:\n%s", functest.AsYAML(w, rsp))
 		}
-		return desired(rsp, manifests.StatefulSetResource)
+		return functest.Desired(rsp, manifests.StatefulSetResource)
 	}
 }
 
 // What is in pod templates.
 
 func configMapOf(tmpl *structpb.Value) string {
-	for _, v := range valueAt(tmpl.GetStructValue(), "spec", "volumes").GetListValue().GetValues() {
-		if stringOf(v.GetStructValue(), "name") == manifests.ConfigVolume {
-			return stringOf(v.GetStructValue(), "configMap", "name")
+	for _, v := range functest.ValueAt(tmpl.GetStructValue(), "spec", "volumes").GetListValue().GetValues() {
+		if functest.StringOf(v.GetStructValue(), "name") == manifests.ConfigVolume {
+			return functest.StringOf(v.GetStructValue(), "configMap", "name")
 		}
 	}
 	return ""
 }
 
 func hashOfTemplate(tmpl *structpb.Value) string {
-	return stringOf(tmpl.GetStructValue(), "metadata", "annotations", manifests.AnnotationConfigHash)
+	return functest.StringOf(tmpl.GetStructValue(), "metadata", "annotations", manifests.AnnotationConfigHash)
 }
-
-func templateOf(ss *structpb.Struct) *structpb.Value { return valueAt(ss, "spec", "template") }
 
 // named says whether one of a list has a name.
 func named(list *structpb.Value, name string) bool {
-	return slices.ContainsFunc(list.GetListValue().GetValues(), func(v *structpb.Value) bool { return stringOf(v.GetStructValue(), "name") == name })
+	return slices.ContainsFunc(list.GetListValue().GetValues(), func(v *structpb.Value) bool { return functest.StringOf(v.GetStructValue(), "name") == name })
 }
 
 // cmpText is the difference of two texts.
@@ -1197,5 +1196,3 @@ func changedLines(diff string) string {
 	}
 	return strings.Join(lines, " ")
 }
-
-func pickOf(r *rand.Rand, of ...string) string { return of[r.IntN(len(of))] }

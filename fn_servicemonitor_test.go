@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dittofs/function-dittoserver/internal/functest"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 )
 
@@ -25,7 +26,7 @@ func TestServiceMonitor(t *testing.T) {
 	}{
 		"Known": {
 			reason: "Where the kind is known, it should be composed.",
-			given:  func(c *cluster) { c.addKind("ServiceMonitor") },
+			given:  func(c *cluster) { c.AddKind("ServiceMonitor") },
 			want:   want{Composed: true, Condition: "TRUE Composed", Results: []string{}},
 		},
 		"Unknown": {
@@ -36,18 +37,18 @@ func TestServiceMonitor(t *testing.T) {
 		"Existing": {
 			reason: "A ServiceMonitor that exists should stay.",
 			given: func(c *cluster) {
-				c.addKind("ServiceMonitor")
-				c.settle()
+				c.AddKind("ServiceMonitor")
+				c.Settle()
 			},
 			want: want{Composed: true, Condition: "TRUE Composed", Results: []string{}},
 		},
 		"TurnedOff": {
 			reason: "A ServiceMonitor that is no longer wanted should go, and its condition should not stay as it was.",
 			given: func(c *cluster) {
-				c.addKind("ServiceMonitor")
-				c.settle()
+				c.AddKind("ServiceMonitor")
+				c.Settle()
 			},
-			when: func(c *cluster) { c.set("spec.metrics.serviceMonitor.enabled", false) },
+			when: func(c *cluster) { c.Set("spec.metrics.serviceMonitor.enabled", false) },
 			want: want{Condition: "TRUE NotUsed", Results: []string{}},
 		},
 	}
@@ -56,16 +57,16 @@ func TestServiceMonitor(t *testing.T) {
 		for path, seeded := range map[string]bool{"UnresolvedThenResolved": false, "ResolvedAtFirstCall": true} {
 			t.Run(name+"/"+path, func(t *testing.T) {
 				c := newCluster(t)
-				c.seeded = seeded
-				c.set("spec.metrics", map[string]any{"enabled": true, "serviceMonitor": map[string]any{"enabled": true}})
+				c.Seeded = seeded
+				c.Set("spec.metrics", map[string]any{"enabled": true, "serviceMonitor": map[string]any{"enabled": true}})
 				tc.given(c)
 				if tc.when != nil {
 					tc.when(c)
 				}
 
-				rsp := c.reconcile()
+				rsp := c.Reconcile()
 
-				got := want{Composed: desired(rsp, manifests.ServiceMonitorResource) != nil, Condition: condition(rsp, "ServiceMonitorReady"), Results: results(rsp)}
+				got := want{Composed: functest.Desired(rsp, manifests.ServiceMonitorResource) != nil, Condition: functest.Condition(rsp, "ServiceMonitorReady"), Results: functest.Results(rsp)}
 				if diff := cmp.Diff(tc.want, got); diff != "" {
 					t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
 				}

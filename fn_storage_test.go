@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"github.com/dittofs/function-dittoserver/internal/functest"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 )
 
@@ -16,7 +17,7 @@ import (
 // refuses it too.
 func TestImmutable(t *testing.T) {
 	editStatefulSet := func(path string, value any) func(*cluster) {
-		return func(c *cluster) { c.edit(manifests.StatefulSetResource, path, value) }
+		return func(c *cluster) { c.Edit(manifests.StatefulSetResource, path, value) }
 	}
 
 	type want struct {
@@ -41,12 +42,12 @@ func TestImmutable(t *testing.T) {
 		},
 		"SameSizeWrittenOtherwise": {
 			reason: "Sizes are compared by what they mean.",
-			when:   func(c *cluster) { c.set("spec.storage.metadataSize", "10240Mi") },
+			when:   func(c *cluster) { c.Set("spec.storage.metadataSize", "10240Mi") },
 			want:   want{StorageInSync: "TRUE InSync", Mounts: all},
 		},
 		"MetadataSize": {
 			reason: "Another size should be reported with both sizes and the way out.",
-			when:   func(c *cluster) { c.set("spec.storage.metadataSize", "20Gi") },
+			when:   func(c *cluster) { c.Set("spec.storage.metadataSize", "20Gi") },
 			want: want{
 				StorageInSync: "FALSE Immutable",
 				Message:       []string{"spec.storage.metadataSize: ", "10Gi", "20Gi", "kubectl delete statefulset files --cascade=orphan"},
@@ -56,9 +57,9 @@ func TestImmutable(t *testing.T) {
 		"AllSizes": {
 			reason: "Each size that differs should be reported.",
 			when: func(c *cluster) {
-				c.set("spec.storage.metadataSize", "20Gi")
-				c.set("spec.storage.contentSize", "60Gi")
-				c.set("spec.storage.controlPlaneSize", "2Gi")
+				c.Set("spec.storage.metadataSize", "20Gi")
+				c.Set("spec.storage.contentSize", "60Gi")
+				c.Set("spec.storage.controlPlaneSize", "2Gi")
 			},
 			want: want{
 				StorageInSync: "FALSE Immutable",
@@ -68,7 +69,7 @@ func TestImmutable(t *testing.T) {
 		},
 		"StorageClass": {
 			reason: "Another class should be reported.",
-			when:   func(c *cluster) { c.set("spec.storage.storageClassName", "fast") },
+			when:   func(c *cluster) { c.Set("spec.storage.storageClassName", "fast") },
 			want: want{
 				StorageInSync: "FALSE Immutable",
 				Message:       []string{"spec.storage.storageClassName: ", "fast", "the cluster's default"},
@@ -77,8 +78,8 @@ func TestImmutable(t *testing.T) {
 		},
 		"StorageClassOfInput": {
 			reason: "A class that the platform team has changed should be reported too.",
-			given:  func(c *cluster) { c.setInput("storageClassName: slow") },
-			when:   func(c *cluster) { c.setInput("storageClassName: fast") },
+			given:  func(c *cluster) { c.SetInput("storageClassName: slow") },
+			when:   func(c *cluster) { c.SetInput("storageClassName: fast") },
 			want: want{
 				StorageInSync: "FALSE Immutable",
 				Message:       []string{"spec.storage.storageClassName: ", "slow", "fast"},
@@ -87,8 +88,8 @@ func TestImmutable(t *testing.T) {
 		},
 		"ContentAdded": {
 			reason: "A volume that the StatefulSet does not have cannot be mounted: the pod would never start.",
-			given:  func(c *cluster) { c.unset("spec.storage.contentSize") },
-			when:   func(c *cluster) { c.set("spec.storage.contentSize", "50Gi") },
+			given:  func(c *cluster) { c.Unset("spec.storage.contentSize") },
+			when:   func(c *cluster) { c.Set("spec.storage.contentSize", "50Gi") },
 			want: want{
 				StorageInSync: "FALSE Immutable",
 				Message:       []string{"spec.storage.contentSize: ", "50Gi", "kubectl delete statefulset files --cascade=orphan"},
@@ -97,7 +98,7 @@ func TestImmutable(t *testing.T) {
 		},
 		"ContentRemoved": {
 			reason: "A volume with data on it should stay mounted.",
-			when:   func(c *cluster) { c.unset("spec.storage.contentSize") },
+			when:   func(c *cluster) { c.Unset("spec.storage.contentSize") },
 			want: want{
 				StorageInSync: "FALSE Immutable",
 				Message:       []string{"spec.storage.contentSize: ", "50Gi"},
@@ -122,12 +123,12 @@ func TestImmutable(t *testing.T) {
 		"ForeignClaim": {
 			reason: "A claim template that we do not know should stay, and is not mounted.",
 			when: func(c *cluster) {
-				ss := c.composed[manifests.StatefulSetResource]
-				claims := append(valueAt(ss, "spec", "volumeClaimTemplates").GetListValue().AsSlice(), map[string]any{
+				ss := c.Composed[manifests.StatefulSetResource]
+				claims := append(functest.ValueAt(ss, "spec", "volumeClaimTemplates").GetListValue().AsSlice(), map[string]any{
 					"metadata": map[string]any{"name": "scratch"},
 					"spec":     map[string]any{"accessModes": []any{"ReadWriteOnce"}, "resources": map[string]any{"requests": map[string]any{"storage": "1Gi"}}},
 				})
-				c.edit(manifests.StatefulSetResource, "spec.volumeClaimTemplates", claims)
+				c.Edit(manifests.StatefulSetResource, "spec.volumeClaimTemplates", claims)
 			},
 			want: want{StorageInSync: "TRUE InSync", Mounts: all},
 		},
@@ -139,25 +140,25 @@ func TestImmutable(t *testing.T) {
 			if tc.given != nil {
 				tc.given(c)
 			}
-			c.settle()
+			c.Settle()
 			if tc.when != nil {
 				tc.when(c)
 			}
 			// Whatever is wished for, what is mutable moves on.
-			c.set("spec.image", "example.com/dittofs:next")
-			c.setSecret("jwt", "key", strings.Repeat("k", 32))
-			before := hashOf(c.composed[manifests.StatefulSetResource])
+			c.Set("spec.image", "example.com/dittofs:next")
+			c.SetSecret("jwt", "key", strings.Repeat("k", 32))
+			before := functest.HashOf(c.Composed[manifests.StatefulSetResource])
 
-			rsp := c.reconcile()
-			c.apply(rsp) // Refuses immutable changes.
+			rsp := c.Reconcile()
+			c.Apply(rsp) // Refuses immutable changes.
 
-			ss := desired(rsp, manifests.StatefulSetResource)
-			if image := stringAt(t, ss, "spec.template.spec.containers[0].image"); image != "example.com/dittofs:next" || hashOf(ss) == before {
-				t.Errorf("%s\nThe image is %q and the hash %q: both should have moved on", tc.reason, image, hashOf(ss))
+			ss := functest.Desired(rsp, manifests.StatefulSetResource)
+			if image := functest.StringAt(t, ss, "spec.template.spec.containers[0].image"); image != "example.com/dittofs:next" || functest.HashOf(ss) == before {
+				t.Errorf("%s\nThe image is %q and the hash %q: both should have moved on", tc.reason, image, functest.HashOf(ss))
 			}
 
-			got := want{StorageInSync: condition(rsp, "StorageInSync"), Message: tc.want.Message}
-			for _, m := range valueAt(container(ss), "volumeMounts").GetListValue().GetValues() {
+			got := want{StorageInSync: functest.Condition(rsp, "StorageInSync"), Message: tc.want.Message}
+			for _, m := range functest.ValueAt(functest.Container(ss), "volumeMounts").GetListValue().GetValues() {
 				if path := m.GetStructValue().GetFields()["mountPath"].GetStringValue(); strings.HasPrefix(path, "/data/") {
 					got.Mounts = append(got.Mounts, path)
 				}
@@ -165,14 +166,14 @@ func TestImmutable(t *testing.T) {
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s\nf.RunFunction(...): -want, +got:\n%s", tc.reason, diff)
 			}
-			message := fullCondition(rsp, "StorageInSync").GetMessage()
+			message := functest.FullCondition(rsp, "StorageInSync").GetMessage()
 			for _, s := range tc.want.Message {
 				if !strings.Contains(message, s) {
 					t.Errorf("%s\nThe message of StorageInSync should have %q in it: %s", tc.reason, s, message)
 				}
 			}
-			labels := valueAt(ss, "spec", "template", "metadata", "labels").GetStructValue().GetFields()
-			for k, v := range valueAt(ss, "spec", "selector", "matchLabels").GetStructValue().GetFields() {
+			labels := functest.ValueAt(ss, "spec", "template", "metadata", "labels").GetStructValue().GetFields()
+			for k, v := range functest.ValueAt(ss, "spec", "selector", "matchLabels").GetStructValue().GetFields() {
 				if diff := cmp.Diff(v, labels[k], protocmp.Transform()); diff != "" {
 					t.Errorf("%s\nThe selector must match the pod's label %q: -selector, +label:\n%s", tc.reason, k, diff)
 				}
@@ -185,23 +186,23 @@ func TestImmutable(t *testing.T) {
 // when it is gone. An event with each call would flood the API server.
 func TestStorageEvents(t *testing.T) {
 	c := newCluster(t)
-	c.settle()
+	c.Settle()
 
-	c.set("spec.storage.metadataSize", "20Gi")
-	first := c.reconcile()
-	c.apply(first)
-	second := c.reconcile()
-	c.apply(second)
-	c.set("spec.storage.metadataSize", "10Gi")
-	third := c.reconcile()
+	c.Set("spec.storage.metadataSize", "20Gi")
+	first := c.Reconcile()
+	c.Apply(first)
+	second := c.Reconcile()
+	c.Apply(second)
+	c.Set("spec.storage.metadataSize", "10Gi")
+	third := c.Reconcile()
 
-	if diff := cmp.Diff([]string{"SEVERITY_WARNING Immutable"}, results(first)); diff != "" {
+	if diff := cmp.Diff([]string{"SEVERITY_WARNING Immutable"}, functest.Results(first)); diff != "" {
 		t.Errorf("A wish that has no effect should be told.\nf.RunFunction(...): -want results, +got results:\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{}, results(second)); diff != "" {
+	if diff := cmp.Diff([]string{}, functest.Results(second)); diff != "" {
 		t.Errorf("What was told before should not be told again.\nf.RunFunction(...): -want results, +got results:\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"SEVERITY_NORMAL InSync"}, results(third)); diff != "" {
+	if diff := cmp.Diff([]string{"SEVERITY_NORMAL InSync"}, functest.Results(third)); diff != "" {
 		t.Errorf("That nothing is to be done any more should be told.\nf.RunFunction(...): -want results, +got results:\n%s", diff)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+
+	"github.com/dittofs/function-dittoserver/internal/functest"
 )
 
 var update = flag.Bool("update", false, "write the expected responses instead of comparing with them")
@@ -22,57 +24,57 @@ func TestRunFunction(t *testing.T) {
 		"FirstCall": {
 			reason: "Before Crossplane has looked up the Secrets, all but the StatefulSet should be composed, and the Secrets required.",
 			rsp: func(c *cluster) *fnv1.RunFunctionResponse {
-				return c.call(c.request(nil))
+				return c.Call(c.Request(nil))
 			},
 		},
 		"Created": {
 			reason: "With all Secrets there, the StatefulSet should be created with its hash.",
 			rsp: func(c *cluster) *fnv1.RunFunctionResponse {
-				return c.reconcile()
+				return c.Reconcile()
 			},
 		},
 		"Running": {
 			reason: "A server that runs as it should is ready, and there should be no event about it.",
 			rsp: func(c *cluster) *fnv1.RunFunctionResponse {
-				return c.settle()
+				return c.Settle()
 			},
 		},
 		"Restarting": {
 			reason: "A rotated Secret should give the StatefulSet another hash, and an event should tell of it.",
 			rsp: func(c *cluster) *fnv1.RunFunctionResponse {
-				c.settle()
-				c.setSecret("jwt", "key", "another key, also of more than 32 bytes")
-				return c.reconcile()
+				c.Settle()
+				c.SetSecret("jwt", "key", "another key, also of more than 32 bytes")
+				return c.Reconcile()
 			},
 		},
 		"SecretLost": {
 			reason: "A running server should be left as it is when one of its Secrets is deleted, and the condition should name the Secret.",
 			rsp: func(c *cluster) *fnv1.RunFunctionResponse {
-				c.settle()
-				c.deleteSecret("jwt")
-				return c.reconcile()
+				c.Settle()
+				c.DeleteSecret("jwt")
+				return c.Reconcile()
 			},
 		},
 		"Postgres": {
 			reason: "The credentials of a database should be read one by one, and the config should hold none of them.",
 			rsp: func(c *cluster) *fnv1.RunFunctionResponse {
-				c.usePostgres()
-				return c.reconcile()
+				c.UsePostgres()
+				return c.Reconcile()
 			},
 		},
 		"Invalid": {
 			reason: "A DittoServer that can never work is fatal, with a condition that says why.",
 			rsp: func(c *cluster) *fnv1.RunFunctionResponse {
-				c.unset("spec.storage.metadataSize")
-				c.set("spec.logging.level", "CHATTY")
-				return c.reconcile()
+				c.Unset("spec.storage.metadataSize")
+				c.Set("spec.logging.level", "CHATTY")
+				return c.Reconcile()
 			},
 		},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := asYAML(t, tc.rsp(newCluster(t)))
+			got := functest.AsYAML(t, tc.rsp(newCluster(t)))
 
 			file := filepath.Join("testdata", name+".yaml")
 			if *update {

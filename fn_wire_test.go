@@ -91,8 +91,8 @@ func saysCanary(request []byte) bool {
 func wireRequest(tb testing.TB) []byte {
 	tb.Helper()
 	c, _ := newRunningCluster(tb)
-	c.setSecret("jwt", "key", wireCanary)
-	return marshal(tb, c.request(c.required))
+	c.SetSecret("jwt", "key", wireCanary)
+	return marshal(tb, c.Request(c.Required))
 }
 
 // wireSeeds are a good request, and what is made of one by who means ill.
@@ -177,7 +177,7 @@ func TestWireSeeds(t *testing.T) {
 func TestHostileConnections(t *testing.T) {
 	p := startProcess(t)
 	c, _ := newRunningCluster(t)
-	req := c.request(c.required)
+	req := c.Request(c.Required)
 	const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 	for name, sent := range map[string]string{
 		"Nothing":       "",

@@ -61,7 +61,7 @@ func TestLoad(t *testing.T) {
 	quiet.start(t)
 	shaken.start(t)
 	c, _ := newRunningCluster(t)
-	req := c.request(c.required)
+	req := c.Request(c.Required)
 
 	work := func(long time.Duration) (calls, tries int64) {
 		ctx, cancel := context.WithTimeout(t.Context(), long)

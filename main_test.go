@@ -53,10 +53,10 @@ func TestServe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t)
 			for _, name := range []string{"jwt", "admin", "db"} {
-				c.setSecret(name, "unreferenced", strings.Repeat("x", 1<<20))
+				c.SetSecret(name, "unreferenced", strings.Repeat("x", 1<<20))
 			}
-			c.set("spec.database.postgresSecretRef.name", "db")
-			req := c.request(c.call(c.request(nil)).GetRequirements())
+			c.Set("spec.database.postgresSecretRef.name", "db")
+			req := c.Request(c.Call(c.Request(nil)).GetRequirements())
 
 			rsp, err := startProcess(t, tc.args...).RunFunction(t.Context(), req)
 
@@ -75,7 +75,7 @@ func TestInsecure(t *testing.T) {
 	p := startProcess(t)
 	c, _ := newRunningCluster(t)
 	for range 3 {
-		if _, err := p.RunFunction(t.Context(), c.request(c.required)); err != nil {
+		if _, err := p.RunFunction(t.Context(), c.Request(c.Required)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -27,14 +27,14 @@ func TestMetrics(t *testing.T) {
 		"SecretMissing": {
 			reason: "A Secret that is missing and a key that is missing are two problems.",
 			when: func(c *cluster) {
-				c.deleteSecret("jwt")
-				c.unsetSecret("admin", "password")
+				c.DeleteSecret("jwt")
+				c.UnsetSecret("admin", "password")
 			},
 			want: []string{"decisions_total{action=Hold,reason=SecretsMissing} 1", "run_function_duration_seconds 1", "secret_problems_total 2"},
 		},
 		"Fatal": {
 			reason: "A spec that cannot work is a fatal result, and no decision.",
-			when:   func(c *cluster) { c.set("spec.storage.metadataSize", "much") },
+			when:   func(c *cluster) { c.Set("spec.storage.metadataSize", "much") },
 			want:   []string{"fatal_results_total 1", "run_function_duration_seconds 1"},
 		},
 		"Panic": {
@@ -50,7 +50,7 @@ func TestMetrics(t *testing.T) {
 			r := prometheus.NewRegistry()
 			c.f = newFunction(logging.NewNopLogger(), time.Minute, r)
 			tc.when(c)
-			if _, err := c.f.RunFunction(t.Context(), c.request(c.required)); err != nil {
+			if _, err := c.f.RunFunction(t.Context(), c.Request(c.Required)); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tc.want, gathered(t, r)); diff != "" {

@@ -21,6 +21,7 @@ import (
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
+	"github.com/dittofs/function-dittoserver/internal/functest"
 	"github.com/dittofs/function-dittoserver/internal/servetest"
 )
 
@@ -63,8 +64,8 @@ func TestSpeed(t *testing.T) {
 		what    string
 		cluster *cluster
 	}{
-		{"minimal", newExampleCluster(t, "example/minimal")},
-		{"basic", newExampleCluster(t, "example/basic")},
+		{"minimal", clusterFrom(t, functest.Example("example/minimal"))},
+		{"basic", clusterFrom(t, functest.Example("example/basic"))},
 		{"everything", newClusterWithEverything(t)},
 	} {
 		req, echoed := steadyRequests(s.cluster)
@@ -106,11 +107,11 @@ func TestSpeed(t *testing.T) {
 // the one that an echo answers in the same way.
 func steadyRequests(c *cluster) (req, echoed *fnv1.RunFunctionRequest) {
 	c.Helper()
-	rsp := c.settle()
-	if got := condition(rsp, "Available"); got != "TRUE Serving" {
+	rsp := c.Settle()
+	if got := functest.Condition(rsp, "Available"); got != "TRUE Serving" {
 		c.Fatalf("The server does not run: %s", got)
 	}
-	req = c.request(c.required)
+	req = c.Request(c.Required)
 	echoed = proto.CloneOf(req)
 	echoed.Desired = rsp.GetDesired()
 	return req, echoed

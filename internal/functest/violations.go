@@ -1,4 +1,4 @@
-package main
+package functest
 
 import (
 	"fmt"
@@ -14,8 +14,8 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 )
 
-// violations says what is wrong with a response to any request at all.
-func violations(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) []string {
+// Violations says what is wrong with a response to any request at all.
+func Violations(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) []string {
 	v := []string{}
 	fail := func(format string, args ...any) { v = append(v, fmt.Sprintf(format, args...)) }
 
@@ -24,7 +24,7 @@ func violations(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) []s
 	}
 	lookUpViolations(req, rsp, fail)
 
-	if isFatal(rsp) {
+	if IsFatal(rsp) {
 		if !slices.ContainsFunc(rsp.GetConditions(), func(c *fnv1.Condition) bool {
 			return c.GetType() == "ConfigReady" && c.GetStatus() == fnv1.Status_STATUS_CONDITION_FALSE
 		}) {
@@ -38,9 +38,9 @@ func violations(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) []s
 	if exists && !wanted {
 		fail("the observed StatefulSet is not desired, so Crossplane deletes it")
 	}
-	held := valueAt(desired.GetResource(), "metadata", "resourceVersion") != nil && hashOf(desired.GetResource()) == "" // Somebody else owns the annotation.
-	if exists && wanted && !held && hashOf(desired.GetResource()) != hashOf(observed.GetResource()) && len(hashOf(desired.GetResource())) != 64 {
-		fail("the StatefulSet's hash must be the observed one or a whole new one, got %q", hashOf(desired.GetResource()))
+	held := ValueAt(desired.GetResource(), "metadata", "resourceVersion") != nil && HashOf(desired.GetResource()) == "" // Somebody else owns the annotation.
+	if exists && wanted && !held && HashOf(desired.GetResource()) != HashOf(observed.GetResource()) && len(HashOf(desired.GetResource())) != 64 {
+		fail("the StatefulSet's hash must be the observed one or a whole new one, got %q", HashOf(desired.GetResource()))
 	}
 	for name, want := range req.GetDesired().GetResources() {
 		if got := rsp.GetDesired().GetResources()[name]; !proto.Equal(want, got) {
@@ -83,12 +83,12 @@ var requiredKinds = map[string]struct {
 func lookUpViolations(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse, fail func(string, ...any)) {
 	readable := map[string]bool{"": true}
 	for _, item := range req.GetRequiredResources()["rights"].GetItems() {
-		for _, v := range valueAt(item.GetResource(), "data", "readable").GetListValue().GetValues() {
+		for _, v := range ValueAt(item.GetResource(), "data", "readable").GetListValue().GetValues() {
 			readable[v.GetStringValue()] = true
 		}
 	}
 
-	namespace := valueAt(req.GetObserved().GetComposite().GetResource(), "metadata", "namespace").GetStringValue()
+	namespace := ValueAt(req.GetObserved().GetComposite().GetResource(), "metadata", "namespace").GetStringValue()
 	unanswered := false
 	for name, sel := range rsp.GetRequirements().GetResources() {
 		if _, answered := req.GetRequiredResources()[name]; !answered {

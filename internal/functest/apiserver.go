@@ -1,4 +1,4 @@
-package main
+package functest
 
 import (
 	"fmt"
@@ -23,17 +23,21 @@ import (
 	"k8s.io/client-go/applyconfigurations"
 )
 
-// An objectID tells an object of a cluster from all others. One that has no
+// An ObjectID tells an object of a cluster from all others. One that has no
 // namespace is of the whole cluster.
-type objectID struct{ kind, namespace, name string }
+type ObjectID struct{ Kind, namespace, Name string }
 
-func (id objectID) String() string { return fmt.Sprintf("%s %s/%s", id.kind, id.namespace, id.name) }
+// ID is the ID of an object in the DittoServer's namespace.
+func ID(kind, name string) ObjectID { return ObjectID{kind, Namespace, name} }
 
-func idOf(o *structpb.Struct) objectID {
-	return objectID{
-		kind:      o.GetFields()["kind"].GetStringValue(),
-		namespace: valueAt(o, "metadata", "namespace").GetStringValue(),
-		name:      valueAt(o, "metadata", "name").GetStringValue(),
+func (id ObjectID) String() string { return fmt.Sprintf("%s %s/%s", id.Kind, id.namespace, id.Name) }
+
+// IDOf returns the ID of an object.
+func IDOf(o *structpb.Struct) ObjectID {
+	return ObjectID{
+		Kind:      o.GetFields()["kind"].GetStringValue(),
+		namespace: ValueAt(o, "metadata", "namespace").GetStringValue(),
+		Name:      ValueAt(o, "metadata", "name").GetStringValue(),
 	}
 }
 
@@ -42,14 +46,14 @@ func idOf(o *structpb.Struct) objectID {
 // as much of it as the function can meet.
 type apiServer struct {
 	tb      testing.TB
-	objects map[objectID]*structpb.Struct
+	Objects map[ObjectID]*structpb.Struct
 
 	// Version is the last resourceVersion, and uids how many objects there were.
 	version, uids int
 
 	// Applied is what each field manager has applied last, and which version that
 	// was of the object: to apply it again changes nothing.
-	applied map[objectID]map[string]configuration
+	applied map[ObjectID]map[string]configuration
 }
 
 type configuration struct {
@@ -59,31 +63,31 @@ type configuration struct {
 
 func newAPIServer(tb testing.TB) *apiServer {
 	tb.Helper()
-	return &apiServer{tb: tb, objects: map[objectID]*structpb.Struct{}, version: 4711, applied: map[objectID]map[string]configuration{}}
+	return &apiServer{tb: tb, Objects: map[ObjectID]*structpb.Struct{}, version: 4711, applied: map[ObjectID]map[string]configuration{}}
 }
 
 // apply an object as a field manager, by force.
 func (a *apiServer) apply(manager string, o *structpb.Struct) error {
 	a.tb.Helper()
 
-	id := idOf(o)
-	live := a.objects[id]
-	version := stringOf(live, "metadata", "resourceVersion")
-	if last, ok := a.applied[id][manager]; ok && live != nil && last.version == version && same(last.of, o) {
+	id := IDOf(o)
+	live := a.Objects[id]
+	version := StringOf(live, "metadata", "resourceVersion")
+	if last, ok := a.applied[id][manager]; ok && live != nil && last.version == version && Same(last.of, o) {
 		return nil
 	}
 	if !a.knows(o) {
-		return fmt.Errorf("no matches for kind %q in version %q", id.kind, stringOf(o, "apiVersion"))
+		return fmt.Errorf("no matches for kind %q in version %q", id.Kind, StringOf(o, "apiVersion"))
 	}
 	// An object that is created is created whatever version its manager has seen.
-	if wanted := stringOf(o, "metadata", "resourceVersion"); wanted != "" && live != nil && wanted != version {
+	if wanted := StringOf(o, "metadata", "resourceVersion"); wanted != "" && live != nil && wanted != version {
 		return conflict(id)
 	}
 
-	patch := asUnstructured(o)
+	patch := AsUnstructured(o)
 	patch.SetResourceVersion("")
 	delete(patch.Object, "status")
-	old := asUnstructured(live)
+	old := AsUnstructured(live)
 	if live == nil {
 		old.SetGroupVersionKind(patch.GroupVersionKind())
 	}
@@ -93,13 +97,13 @@ func (a *apiServer) apply(manager string, o *structpb.Struct) error {
 	}
 	changed := a.fromObject(merged)
 	if errs := validate(live, changed); len(errs) > 0 {
-		return kerrors.NewInvalid(schema.GroupKind{Kind: id.kind}, id.name, errs)
+		return kerrors.NewInvalid(schema.GroupKind{Kind: id.Kind}, id.Name, errs)
 	}
 	a.store(id, changed)
 	if a.applied[id] == nil {
 		a.applied[id] = map[string]configuration{}
 	}
-	a.applied[id][manager] = configuration{of: o, version: stringOf(a.objects[id], "metadata", "resourceVersion")}
+	a.applied[id][manager] = configuration{of: o, version: StringOf(a.Objects[id], "metadata", "resourceVersion")}
 	return nil
 }
 
@@ -107,69 +111,69 @@ func (a *apiServer) apply(manager string, o *structpb.Struct) error {
 // replaced.
 func (a *apiServer) create(manager string, o *structpb.Struct) {
 	a.tb.Helper()
-	empty := asUnstructured(nil)
-	empty.SetGroupVersionKind(asUnstructured(o).GroupVersionKind())
-	delete(a.objects, idOf(o))
-	a.store(idOf(o), a.fromObject(changedBy(empty, o, manager)))
+	empty := AsUnstructured(nil)
+	empty.SetGroupVersionKind(AsUnstructured(o).GroupVersionKind())
+	delete(a.Objects, IDOf(o))
+	a.store(IDOf(o), a.fromObject(changedBy(empty, o, manager)))
 }
 
-// update an object as a client does that does not apply: what it changes is its own
+// Update an object as a client does that does not apply: what it changes is its own
 // from then on. Nothing is refused, so that tests can have objects as they like.
-func (a *apiServer) update(id objectID, manager string, change func(*structpb.Struct) *structpb.Struct) {
+func (a *apiServer) Update(id ObjectID, manager string, change func(*structpb.Struct) *structpb.Struct) {
 	a.tb.Helper()
-	live, ok := a.objects[id]
+	live, ok := a.Objects[id]
 	if !ok {
 		a.tb.Fatalf("There is no %s to update", id)
 	}
 	o := change(live)
-	if same(withoutStatus(live), withoutStatus(o)) {
-		a.put(id, o)
+	if Same(withoutStatus(live), withoutStatus(o)) {
+		a.Put(id, o)
 		return
 	}
-	a.store(id, a.fromObject(changedBy(asUnstructured(live), o, manager)))
+	a.store(id, a.fromObject(changedBy(AsUnstructured(live), o, manager)))
 }
 
 // changedBy returns an object with the fields that a manager has changed as its own. An
 // object that no API server would take, which tests make too, stays as it is.
 func changedBy(live *unstructured.Unstructured, o *structpb.Struct, manager string) *unstructured.Unstructured {
-	u := asUnstructured(o)
+	u := AsUnstructured(o)
 	setDefaults(u.Object)
 	updated, err := fieldManager(u.GroupVersionKind()).Update(live, u, manager)
 	if err != nil {
-		return asUnstructured(o)
+		return AsUnstructured(o)
 	}
 	return updated.(*unstructured.Unstructured)
 }
 
-// put an object as it stands, status and all.
-func (a *apiServer) put(id objectID, o *structpb.Struct) {
-	if same(a.objects[id], o) {
+// Put an object as it stands, status and all.
+func (a *apiServer) Put(id ObjectID, o *structpb.Struct) {
+	if Same(a.Objects[id], o) {
 		return
 	}
 	a.version++
-	a.objects[id] = setAt(o, strconv.Itoa(a.version), "metadata", "resourceVersion")
+	a.Objects[id] = SetAt(o, strconv.Itoa(a.version), "metadata", "resourceVersion")
 }
 
 // delete an object.
-func (a *apiServer) delete(id objectID) {
-	delete(a.objects, id)
+func (a *apiServer) delete(id ObjectID) {
+	delete(a.Objects, id)
 	delete(a.applied, id)
 }
 
 // store an object that has been changed, with what Kubernetes keeps of it.
-func (a *apiServer) store(id objectID, o *structpb.Struct) {
-	live := a.objects[id]
+func (a *apiServer) store(id ObjectID, o *structpb.Struct) {
+	live := a.Objects[id]
 	if live == nil {
 		a.uids++
-		o = setAt(o, fmt.Sprintf("uid-%d-of-%s", a.uids, id.name), "metadata", "uid")
-		o = setAt(o, "2025-01-01T00:00:00Z", "metadata", "creationTimestamp")
+		o = SetAt(o, fmt.Sprintf("uid-%d-of-%s", a.uids, id.Name), "metadata", "uid")
+		o = SetAt(o, "2025-01-01T00:00:00Z", "metadata", "creationTimestamp")
 	}
-	generation := valueAt(live, "metadata", "generation").GetNumberValue()
-	if generations[id.kind] && !sameValue(valueAt(live, "spec"), valueAt(o, "spec")) &&
-		valueAt(o, "metadata", "generation").GetNumberValue() == generation {
-		o = setAt(o, generation+1, "metadata", "generation")
+	generation := ValueAt(live, "metadata", "generation").GetNumberValue()
+	if generations[id.Kind] && !SameValue(ValueAt(live, "spec"), ValueAt(o, "spec")) &&
+		ValueAt(o, "metadata", "generation").GetNumberValue() == generation {
+		o = SetAt(o, generation+1, "metadata", "generation")
 	}
-	a.put(id, o)
+	a.Put(id, o)
 }
 
 // Kinds whose generation rises with their spec.
@@ -177,17 +181,17 @@ var generations = map[string]bool{"StatefulSet": true, "NetworkPolicy": true, "P
 
 // knows says whether the API server serves the kind of an object.
 func (a *apiServer) knows(o *structpb.Struct) bool {
-	gvk := asUnstructured(o).GroupVersionKind()
+	gvk := AsUnstructured(o).GroupVersionKind()
 	return builtIn().Recognizes(gvk) || a.crd(gvk) != nil
 }
 
 // crd returns the CustomResourceDefinition that serves a kind, or nil.
 func (a *apiServer) crd(gvk schema.GroupVersionKind) *structpb.Struct {
-	for id, o := range a.objects {
-		if id.kind != "CustomResourceDefinition" || stringOf(o, "spec", "group") != gvk.Group || stringOf(o, "spec", "names", "kind") != gvk.Kind {
+	for id, o := range a.Objects {
+		if id.Kind != "CustomResourceDefinition" || StringOf(o, "spec", "group") != gvk.Group || StringOf(o, "spec", "names", "kind") != gvk.Kind {
 			continue
 		}
-		for _, v := range valueAt(o, "spec", "versions").GetListValue().GetValues() {
+		for _, v := range ValueAt(o, "spec", "versions").GetListValue().GetValues() {
 			if f := v.GetStructValue().GetFields(); f["name"].GetStringValue() == gvk.Version && f["served"].GetBoolValue() {
 				return o
 			}
@@ -199,11 +203,11 @@ func (a *apiServer) crd(gvk schema.GroupVersionKind) *structpb.Struct {
 // find the objects that a field of a kind selects, in the order of their names.
 func (a *apiServer) find(kind, namespace string, labels map[string]string) []*structpb.Struct {
 	found := []*structpb.Struct{}
-	for _, id := range slices.SortedFunc(maps.Keys(a.objects), func(x, y objectID) int { return strings.Compare(x.String(), y.String()) }) {
-		o := a.objects[id]
-		matches := id.kind == kind && id.namespace == namespace
+	for _, id := range slices.SortedFunc(maps.Keys(a.Objects), func(x, y ObjectID) int { return strings.Compare(x.String(), y.String()) }) {
+		o := a.Objects[id]
+		matches := id.Kind == kind && id.namespace == namespace
 		for k, v := range labels {
-			matches = matches && stringOf(o, "metadata", "labels", k) == v
+			matches = matches && StringOf(o, "metadata", "labels", k) == v
 		}
 		if matches {
 			found = append(found, o)
@@ -212,8 +216,8 @@ func (a *apiServer) find(kind, namespace string, labels map[string]string) []*st
 	return found
 }
 
-func conflict(id objectID) error {
-	return kerrors.NewConflict(schema.GroupResource{Resource: id.kind}, id.name, fmt.Errorf("the object has been modified; please apply your changes to the latest version and try again"))
+func conflict(id ObjectID) error {
+	return kerrors.NewConflict(schema.GroupResource{Resource: id.Kind}, id.Name, fmt.Errorf("the object has been modified; please apply your changes to the latest version and try again"))
 }
 
 // validate returns what Kubernetes refuses of an object that replaces another one.
@@ -221,7 +225,7 @@ func validate(live, o *structpb.Struct) field.ErrorList {
 	errs := field.ErrorList{}
 
 	controllers := 0
-	for _, v := range valueAt(o, "metadata", "ownerReferences").GetListValue().GetValues() {
+	for _, v := range ValueAt(o, "metadata", "ownerReferences").GetListValue().GetValues() {
 		if v.GetStructValue().GetFields()["controller"].GetBoolValue() {
 			controllers++
 		}
@@ -234,7 +238,7 @@ func validate(live, o *structpb.Struct) field.ErrorList {
 		return errs
 	}
 	immutable := func(path ...string) {
-		if !sameValue(valueAt(live, path...), valueAt(o, path...)) {
+		if !SameValue(ValueAt(live, path...), ValueAt(o, path...)) {
 			errs = append(errs, field.Forbidden(field.NewPath(path[0], path[1:]...), "field is immutable"))
 		}
 	}
@@ -299,13 +303,13 @@ func setDefault(object map[string]any, value any, path ...string) {
 	}
 }
 
-// rolledOut is the status of a StatefulSet whose pods are all as they should be.
-func rolledOut(ss *structpb.Struct) *structpb.Value {
-	replicas := valueAt(ss, "spec", "replicas")
+// RolledOut is the status of a StatefulSet whose pods are all as they should be.
+func RolledOut(ss *structpb.Struct) *structpb.Value {
+	replicas := ValueAt(ss, "spec", "replicas")
 	h := fnv.New32a()
-	_, _ = fmt.Fprint(h, valueAt(ss, "spec", "template").AsInterface())
-	revision := structpb.NewStringValue(fmt.Sprintf("%s-%x", stringOf(ss, "metadata", "name"), h.Sum32()))
-	status := map[string]*structpb.Value{"observedGeneration": valueAt(ss, "metadata", "generation"), "currentRevision": revision, "updateRevision": revision}
+	_, _ = fmt.Fprint(h, ValueAt(ss, "spec", "template").AsInterface())
+	revision := structpb.NewStringValue(fmt.Sprintf("%s-%x", StringOf(ss, "metadata", "name"), h.Sum32()))
+	status := map[string]*structpb.Value{"observedGeneration": ValueAt(ss, "metadata", "generation"), "currentRevision": revision, "updateRevision": revision}
 	for _, count := range []string{"replicas", "readyReplicas", "updatedReplicas", "currentReplicas", "availableReplicas"} {
 		status[count] = replicas
 	}
@@ -353,26 +357,31 @@ func fieldManager(gvk schema.GroupVersionKind) *managedfields.FieldManager {
 // and adds Kubernetes' defaults to them.
 type sameVersion struct{}
 
+// Convert does nothing: there is one version.
 func (sameVersion) Convert(_, _, _ any) error { return nil }
 
+// ConvertToVersion returns the object as it is.
 func (sameVersion) ConvertToVersion(in runtime.Object, _ runtime.GroupVersioner) (runtime.Object, error) {
 	return in, nil
 }
 
+// ConvertFieldLabel returns the label as it is.
 func (sameVersion) ConvertFieldLabel(_ schema.GroupVersionKind, label, value string) (string, string, error) {
 	return label, value, nil
 }
 
+// Default sets what Kubernetes sets.
 func (sameVersion) Default(o runtime.Object) { setDefaults(o.(*unstructured.Unstructured).Object) }
 
+// New returns an empty object of a kind.
 func (sameVersion) New(gvk schema.GroupVersionKind) (runtime.Object, error) {
-	u := asUnstructured(nil)
+	u := AsUnstructured(nil)
 	u.SetGroupVersionKind(gvk)
 	return u, nil
 }
 
-// asUnstructured returns an object as Kubernetes' code has it. Its numbers are whole.
-func asUnstructured(o *structpb.Struct) *unstructured.Unstructured {
+// AsUnstructured returns an object as Kubernetes' code has it. Its numbers are whole.
+func AsUnstructured(o *structpb.Struct) *unstructured.Unstructured {
 	u := &unstructured.Unstructured{Object: map[string]any{}}
 	if o != nil {
 		u.Object = whole(o.AsMap()).(map[string]any)
@@ -406,7 +415,7 @@ func (a *apiServer) fromObject(o runtime.Object) *structpb.Struct {
 	if err != nil {
 		a.tb.Fatal(err)
 	}
-	for _, v := range valueAt(s, "metadata", "managedFields").GetListValue().GetValues() {
+	for _, v := range ValueAt(s, "metadata", "managedFields").GetListValue().GetValues() {
 		v.GetStructValue().GetFields()["time"] = structpb.NewStringValue("2025-01-01T00:00:00Z")
 	}
 	return s

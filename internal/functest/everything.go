@@ -1,0 +1,129 @@
+package functest
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	mathrand "math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
+	"github.com/jcmturner/gokrb5/v8/keytab"
+)
+
+// Everything that a server can read out of Secrets, beside what basicXR has.
+const everything = `
+controlPlane: {certSecretName: tls, clientCASecretName: client-ca}
+metrics: {enabled: true, bearerTokenSecret: {name: metrics, key: token}}
+database: {postgresSecretRef: {name: db}, sslRootCertSecretRef: {name: db-ca, key: ca.crt}}
+ldap:
+  enabled: true
+  url: ldaps://dc.example
+  baseDN: dc=example
+  bindDN: cn=dittofs,dc=example
+  bindPasswordSecretRef: {name: ldap, key: password}
+  caSecretRef: {name: ldap-ca, key: ca.crt}
+kerberos:
+  enabled: true
+  servicePrincipal: nfs/files.example@EXAMPLE
+  realm: EXAMPLE
+  netbiosDomain: EXAMPLE
+  keytabSecretRef: {name: keytab, key: keytab}
+  krb5ConfSecretRef: {name: krb5, key: krb5.conf}
+  machineAccount: {enabled: true, accountName: FILES$, secretRef: {name: machine, key: password}}
+`
+
+// NewWithEverything returns a cluster with a server that reads all that a
+// server can read out of Secrets.
+func NewWithEverything(tb testing.TB, f Function) *Cluster {
+	tb.Helper()
+	c := New(tb, f)
+	for field, v := range Object(tb, everything).AsMap() {
+		switch field {
+		case "ldap", "kerberos":
+			c.Set("spec.identity."+field, v)
+		default:
+			c.Set("spec."+field, v)
+		}
+	}
+	c.UsePostgres()
+	for _, r := range []Ref{
+		{"tls", "tls.crt"},
+		{"tls", "tls.key"},
+		{"client-ca", "ca.crt"},
+		{"metrics", "token"},
+		{"db-ca", "ca.crt"},
+		{"ldap", "password"},
+		{"ldap-ca", "ca.crt"},
+		{"keytab", "keytab"},
+		{"krb5", "krb5.conf"},
+		{"machine", "password"},
+	} {
+		c.NewValue(r)
+	}
+	return c
+}
+
+// NewValue sets a key of a Secret to a value that the server takes, another one
+// each time. A certificate comes with its key.
+func (c *Cluster) NewValue(r Ref) {
+	c.Helper()
+
+	switch r.Key {
+	case "tls.crt", "tls.key":
+		certificate, key := NewCertificate(c)
+		c.SetSecret(r.Secret, "tls.crt", certificate)
+		c.SetSecret(r.Secret, "tls.key", key)
+	case "ca.crt":
+		certificate, _ := NewCertificate(c)
+		c.SetSecret(r.Secret, r.Key, certificate)
+	case "port":
+		c.SetSecret(r.Secret, r.Key, fmt.Sprint(1024+mathrand.IntN(60000)))
+	case "sslmode":
+		c.SetSecret(r.Secret, r.Key, "verify-ca")
+	case "keytab":
+		k := keytab.New()
+		if err := k.AddEntry("nfs/files.example.com", "EXAMPLE.COM", rand.Text(), time.Unix(0, 0), 1, etypeID.AES256_CTS_HMAC_SHA1_96); err != nil {
+			c.Fatal(err)
+		}
+		b, err := k.Marshal()
+		if err != nil {
+			c.Fatal(err)
+		}
+		c.SetSecret(r.Secret, r.Key, string(b))
+	case "krb5.conf":
+		c.SetSecret(r.Secret, r.Key, "[libdefaults]\n default_realm = "+rand.Text()+"\n")
+	case "host":
+		c.SetSecret(r.Secret, r.Key, strings.ToLower(rand.Text())+".example")
+	default:
+		c.SetSecret(r.Secret, r.Key, rand.Text()+rand.Text())
+	}
+}
+
+// A Ref is where in a Secret an input comes from.
+type Ref struct{ Secret, Key string }
+
+// NewCertificate returns a certificate and its private key, in PEM form.
+func NewCertificate(tb testing.TB) (certificate, key string) {
+	tb.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}))
+}
