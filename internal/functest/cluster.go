@@ -1,7 +1,6 @@
 package functest
 
 import (
-	"context"
 	"encoding/base64"
 	"fmt"
 	"hash/fnv"
@@ -102,11 +101,6 @@ type Cluster struct {
 	invalidExpected bool
 }
 
-// A Function is what Crossplane calls: a function in this process, or one that runs.
-type Function interface {
-	RunFunction(ctx context.Context, req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error)
-}
-
 // A view is what a cluster has shown of its objects.
 type view struct{ composed, secrets map[string]*structpb.Struct }
 
@@ -114,20 +108,27 @@ type view struct{ composed, secrets map[string]*structpb.Struct }
 // function has not run yet. It knows the kind PerconaPGCluster, and not ServiceMonitor.
 func New(tb testing.TB, f Function) *Cluster {
 	tb.Helper()
+	c := NewEmpty(tb, f)
+	c.XR = Object(tb, BasicXR)
+	c.AddKind("PerconaPGCluster")
+	c.SetSecret("jwt", "key", JWTKey)
+	c.SetSecret("admin", "password", AdminPassword)
+	return c
+}
+
+// NewEmpty returns a cluster without a DittoServer.
+func NewEmpty(tb testing.TB, f Function) *Cluster {
+	tb.Helper()
 	seed := fnv.New64a()
 	_, _ = seed.Write([]byte(tb.Name()))
 	c := &Cluster{
 		TB:        tb,
 		apiServer: newAPIServer(tb),
 		function:  f,
-		XR:        Object(tb, BasicXR),
 		Earlier:   &fnv1.State{},
 		rand:      rand.New(rand.NewPCG(seed.Sum64(), 0)),
 	}
 	c.AddObject(clusterObjects)
-	c.AddKind("PerconaPGCluster")
-	c.SetSecret("jwt", "key", JWTKey)
-	c.SetSecret("admin", "password", AdminPassword)
 	return c
 }
 

@@ -108,7 +108,7 @@ func TestLimits(t *testing.T) {
 			c := load(t, tc.row)
 			c.secrets[in.Source.Name].Data[in.Key] = tc.value
 			c.reconcile(t)
-			if _, composed := c.composed[manifests.StatefulSetResource]; composed != tc.starts {
+			if _, composed := c.crossplane.Composed[manifests.StatefulSetResource]; composed != tc.starts {
 				t.Errorf("%s: the function composes a StatefulSet: want %t, got %t", tc.reason, tc.starts, composed)
 			}
 

@@ -24,8 +24,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
-	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
+	"github.com/dittofs/function-dittoserver/internal/functest"
 	"github.com/dittofs/function-dittoserver/test/dittofs/kubelet"
 )
 
@@ -33,10 +33,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files")
 
 // function is the function under test, a process of its own.
-var function fnv1.FunctionRunnerServiceClient
-
-// functionDeadline bounds the start of the function, and each of its answers.
-const functionDeadline = 30 * time.Second
+var function functest.Function
 
 func TestMain(m *testing.M) {
 	kubelet.Main()
@@ -106,7 +103,7 @@ func startFunction(dir string) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	function = fnv1.NewFunctionRunnerServiceClient(conn)
+	function = functest.Connected(conn)
 
 	cmd := exec.Command(binary, "--insecure", "--network=unix", "--address="+socket, "--metrics-address=", "--health=")
 	cmd.Stderr = os.Stderr

@@ -92,7 +92,7 @@ func checkPorts(t *testing.T, s *server) {
 func checkNetworkPolicy(t *testing.T, s *server) {
 	t.Helper()
 	open := []int32{}
-	for _, rule := range as[networkingv1.NetworkPolicy](t, s.composed[manifests.NetworkPolicyResource]).Spec.Ingress {
+	for _, rule := range as[networkingv1.NetworkPolicy](t, s.crossplane.Composed[manifests.NetworkPolicyResource]).Spec.Ingress {
 		for _, p := range rule.Ports {
 			n, err := s.Port(*p.Port)
 			if err != nil {

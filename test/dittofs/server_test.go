@@ -17,6 +17,7 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 
 	contract "github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/functest"
 	"github.com/dittofs/function-dittoserver/internal/podinputs"
 	"github.com/dittofs/function-dittoserver/test/dittofs/kubelet"
 )
@@ -174,7 +175,7 @@ func (s *server) configMap(t *testing.T) *corev1.ConfigMap {
 }
 
 func (s *server) xrName() string {
-	return s.xr.GetFields()["metadata"].GetStructValue().GetFields()["name"].GetStringValue()
+	return functest.StringOf(s.crossplane.XR, "metadata", "name")
 }
 
 // port is the port of the server that a port of a Service points at.

@@ -165,7 +165,7 @@ func (s *server) agree(t *testing.T, row, input string, value []byte) {
 	c := load(t, row)
 	c.secrets[in.Source.Name].Data[in.Key] = value
 	c.reconcile(t)
-	_, composed := c.composed[manifests.StatefulSetResource]
+	_, composed := c.crossplane.Composed[manifests.StatefulSetResource]
 
 	s.change(t, input, value)
 	err := s.Start(t.Context())
