@@ -24,6 +24,7 @@ import (
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/functest"
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 )
 
@@ -144,8 +145,8 @@ type world struct {
 	// Quota keeps ConfigMaps from being created.
 	quota bool
 
-	tokens, values   int
-	certificate, key string
+	tokens, values int
+	certificate    host.Pair
 }
 
 type moment struct {
@@ -186,7 +187,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		rendered: map[string]string{}, added: map[string]string{}, lost: map[string]bool{}, astray: true,
 	}
 	w.Unattended = true
-	w.certificate, w.key = functest.NewCertificate(t)
+	w.certificate = host.NewAuthority().Issue("files")
 	w.restoreSecrets()
 	if w.r.IntN(3) == 0 {
 		w.Set("spec.rollout.policy", "Manual")
@@ -733,8 +734,8 @@ func (w *world) changeSecret() {
 func (w *world) restoreSecrets() {
 	w.SetSecret("jwt", "key", functest.JWTKey)
 	w.SetSecret("admin", "password", functest.AdminPassword)
-	w.SetSecret("tls", "tls.crt", w.certificate)
-	w.SetSecret("tls", "tls.key", w.key)
+	w.SetSecret("tls", "tls.crt", string(w.certificate.Cert))
+	w.SetSecret("tls", "tls.key", string(w.certificate.Key))
 }
 
 // missing says whether a Secret that a DittoServer refers to is not as it should be.

@@ -26,7 +26,7 @@ import (
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
-	"github.com/dittofs/function-dittoserver/internal/servetest"
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 )
 
 var loadTime = flag.Duration("load", 6*time.Second, "how long TestLoad keeps the function busy")
@@ -51,8 +51,8 @@ func TestLoad(t *testing.T) {
 	dir := t.TempDir()
 	clients := &renewable{}
 	renew := func() {
-		ca := servetest.NewCA(t)
-		servetest.Write(t, dir, ca)
+		ca := host.NewAuthority()
+		host.WriteCertificates(t, dir, ca)
 		clients.set(ca)
 	}
 	renew()
@@ -183,7 +183,7 @@ type renewable struct {
 	mu sync.Mutex
 }
 
-func (r *renewable) set(ca servetest.CA) {
+func (r *renewable) set(ca *host.Authority) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.TransportCredentials = credentials.NewTLS(ca.Client())
@@ -213,7 +213,7 @@ type replica struct {
 
 func newReplica(t *testing.T, dir string) *replica {
 	t.Helper()
-	return &replica{dir: dir, address: servetest.FreeAddress(t), metrics: servetest.FreeAddress(t)}
+	return &replica{dir: dir, address: host.FreeAddress(t), metrics: host.FreeAddress(t)}
 }
 
 // start the replica, and wait until it takes connections.
@@ -278,7 +278,7 @@ func (r *replica) settled(t *testing.T) footprint {
 func (r *replica) footprint(t *testing.T) footprint {
 	t.Helper()
 	p := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := p.TextToMetricFamilies(strings.NewReader(servetest.Metrics(t, r.metrics)))
+	families, err := p.TextToMetricFamilies(strings.NewReader(host.Metrics(t, r.metrics)))
 	if err != nil {
 		t.Fatal(err)
 	}

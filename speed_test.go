@@ -22,7 +22,7 @@ import (
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
 	"github.com/dittofs/function-dittoserver/internal/functest"
-	"github.com/dittofs/function-dittoserver/internal/servetest"
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 )
 
 var (
@@ -130,7 +130,7 @@ type binary struct {
 // startBinary starts a function and waits for its first answer.
 func startBinary(t *testing.T, name string, args ...string) *binary {
 	t.Helper()
-	addr := servetest.FreeAddress(t)
+	addr := host.FreeAddress(t)
 	b := &binary{path: filepath.Join(*speedBin, name)}
 	cmd := exec.CommandContext(t.Context(), b.path, append(args, "--address="+addr)...)
 	cmd.Env = append(os.Environ(), fmt.Sprintf("GOGC=%d", gcPercent)) // For both.

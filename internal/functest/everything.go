@@ -1,20 +1,13 @@
 package functest
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	mathrand "math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
-	"github.com/jcmturner/gokrb5/v8/keytab"
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 )
 
 // Everything that a server can read out of Secrets, beside what basicXR has.
@@ -77,26 +70,17 @@ func (c *Cluster) NewValue(r Ref) {
 
 	switch r.Key {
 	case "tls.crt", "tls.key":
-		certificate, key := NewCertificate(c)
-		c.SetSecret(r.Secret, "tls.crt", certificate)
-		c.SetSecret(r.Secret, "tls.key", key)
+		own := host.NewAuthority().Issue("files")
+		c.SetSecret(r.Secret, "tls.crt", string(own.Cert))
+		c.SetSecret(r.Secret, "tls.key", string(own.Key))
 	case "ca.crt":
-		certificate, _ := NewCertificate(c)
-		c.SetSecret(r.Secret, r.Key, certificate)
+		c.SetSecret(r.Secret, r.Key, string(host.NewAuthority().Certificate()))
 	case "port":
 		c.SetSecret(r.Secret, r.Key, fmt.Sprint(1024+mathrand.IntN(60000)))
 	case "sslmode":
 		c.SetSecret(r.Secret, r.Key, "verify-ca")
 	case "keytab":
-		k := keytab.New()
-		if err := k.AddEntry("nfs/files.example.com", "EXAMPLE.COM", rand.Text(), time.Unix(0, 0), 1, etypeID.AES256_CTS_HMAC_SHA1_96); err != nil {
-			c.Fatal(err)
-		}
-		b, err := k.Marshal()
-		if err != nil {
-			c.Fatal(err)
-		}
-		c.SetSecret(r.Secret, r.Key, string(b))
+		c.SetSecret(r.Secret, r.Key, string(Keytab("nfs/files.example.com", "EXAMPLE.COM", rand.Text(), 1)))
 	case "krb5.conf":
 		c.SetSecret(r.Secret, r.Key, "[libdefaults]\n default_realm = "+rand.Text()+"\n")
 	case "host":
@@ -108,22 +92,3 @@ func (c *Cluster) NewValue(r Ref) {
 
 // A Ref is where in a Secret an input comes from.
 type Ref struct{ Secret, Key string }
-
-// NewCertificate returns a certificate and its private key, in PEM form.
-func NewCertificate(tb testing.TB) (certificate, key string) {
-	tb.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}))
-}

@@ -23,7 +23,7 @@ import (
 	"github.com/crossplane/function-sdk-go/logging"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
-	"github.com/dittofs/function-dittoserver/internal/servetest"
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 )
 
 // A fake function answers at once, or when it is let.
@@ -59,7 +59,7 @@ type server struct {
 // start serves a function on loopback.
 func start(t *testing.T, fn fnv1.FunctionRunnerServiceServer, o Options) *server {
 	t.Helper()
-	o.Network, o.Address, o.HealthAddress, o.MetricsAddress = "tcp", servetest.FreeAddress(t), servetest.FreeAddress(t), servetest.FreeAddress(t)
+	o.Network, o.Address, o.HealthAddress, o.MetricsAddress = "tcp", host.FreeAddress(t), host.FreeAddress(t), host.FreeAddress(t)
 	o.MaxRecvMessageSize = 4 << 20
 	o.Registry = prometheus.NewRegistry()
 	o.Log = logging.NewNopLogger()
@@ -179,9 +179,9 @@ func TestAddressInUse(t *testing.T) {
 	taken := l.Addr().String()
 
 	cases := map[string]Options{
-		"calls":         {Address: taken, HealthAddress: servetest.FreeAddress(t), MetricsAddress: servetest.FreeAddress(t)},
-		"health checks": {Address: servetest.FreeAddress(t), HealthAddress: taken, MetricsAddress: servetest.FreeAddress(t)},
-		"metrics":       {Address: servetest.FreeAddress(t), HealthAddress: servetest.FreeAddress(t), MetricsAddress: taken},
+		"calls":         {Address: taken, HealthAddress: host.FreeAddress(t), MetricsAddress: host.FreeAddress(t)},
+		"health checks": {Address: host.FreeAddress(t), HealthAddress: taken, MetricsAddress: host.FreeAddress(t)},
+		"metrics":       {Address: host.FreeAddress(t), HealthAddress: host.FreeAddress(t), MetricsAddress: taken},
 	}
 	for what, o := range cases {
 		t.Run(what, func(t *testing.T) {
@@ -205,7 +205,7 @@ func TestMetrics(t *testing.T) {
 	}
 
 	const want = `grpc_server_handled_total{grpc_code="OK",grpc_method="RunFunction",grpc_service="apiextensions.fn.proto.v1.FunctionRunnerService",grpc_type="unary"} 1`
-	if got := servetest.Metrics(t, s.MetricsAddress); !strings.Contains(got, want) {
+	if got := host.Metrics(t, s.MetricsAddress); !strings.Contains(got, want) {
 		t.Errorf("The metrics have no line %s:\n%s", want, got)
 	}
 }
@@ -213,8 +213,8 @@ func TestMetrics(t *testing.T) {
 // TestPeers has peers that are not Crossplane call a server with mTLS.
 func TestPeers(t *testing.T) {
 	dir := t.TempDir()
-	ours, theirs := servetest.NewCA(t), servetest.NewCA(t)
-	servetest.Write(t, dir, ours)
+	ours, theirs := host.NewAuthority(), host.NewAuthority()
+	host.WriteCertificates(t, dir, ours)
 	s := start(t, &fake{}, Options{TLSCertsDir: dir})
 
 	cases := map[string]struct {
@@ -249,8 +249,8 @@ func TestPeers(t *testing.T) {
 // certificate, and as a client that has one.
 func TestProbes(t *testing.T) {
 	dir := t.TempDir()
-	ca := servetest.NewCA(t)
-	servetest.Write(t, dir, ca)
+	ca := host.NewAuthority()
+	host.WriteCertificates(t, dir, ca)
 	s := start(t, &fake{}, Options{TLSCertsDir: dir})
 
 	for name, conn := range map[string]*grpc.ClientConn{
@@ -275,15 +275,15 @@ func TestProbes(t *testing.T) {
 // make a new connection.
 func TestCertificatesRenewed(t *testing.T) {
 	dir := t.TempDir()
-	before, after := servetest.NewCA(t), servetest.NewCA(t)
-	servetest.Write(t, dir, before)
+	before, after := host.NewAuthority(), host.NewAuthority()
+	host.WriteCertificates(t, dir, before)
 	s := start(t, &fake{}, Options{TLSCertsDir: dir, MaxConnectionAge: 100 * time.Millisecond})
 	connected := dial(t, s.Address, credentials.NewTLS(before.Client()))
 	if err := call(within(t), connected); err != nil {
 		t.Fatalf("before the renewal: %v", err)
 	}
 
-	servetest.Write(t, dir, after)
+	host.WriteCertificates(t, dir, after)
 
 	if err := call(within(t), dial(t, s.Address, credentials.NewTLS(after.Client()))); err != nil {
 		t.Errorf("after the renewal, with a certificate of the new CA: %v", err)
@@ -302,8 +302,8 @@ func TestCertificatesRenewed(t *testing.T) {
 // TestCertificatesHalfRenewed is a renewal that is seen before it is complete.
 func TestCertificatesHalfRenewed(t *testing.T) {
 	dir := t.TempDir()
-	ca := servetest.NewCA(t)
-	servetest.Write(t, dir, ca)
+	ca := host.NewAuthority()
+	host.WriteCertificates(t, dir, ca)
 	var told atomic.Int32
 	c, err := newCertificates(dir, counter{n: &told})
 	if err != nil {
@@ -311,7 +311,7 @@ func TestCertificatesHalfRenewed(t *testing.T) {
 	}
 
 	other := t.TempDir()
-	servetest.Write(t, other, servetest.NewCA(t))
+	host.WriteCertificates(t, other, host.NewAuthority())
 	cases := map[string]func() error{
 		"KeyOfAnother": func() error {
 			key, err := os.ReadFile(filepath.Join(other, "tls.key"))
@@ -325,7 +325,7 @@ func TestCertificatesHalfRenewed(t *testing.T) {
 	}
 	for name, spoil := range cases {
 		t.Run(name, func(t *testing.T) {
-			servetest.Write(t, dir, ca)
+			host.WriteCertificates(t, dir, ca)
 			good, err := c.get(nil)
 			if err != nil {
 				t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"text/template"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/crossplane/function-sdk-go/resource"
 
 	"github.com/dittofs/function-dittoserver/internal/functest"
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 	"github.com/dittofs/function-dittoserver/test/dittofs/kubelet"
 )
@@ -98,9 +100,9 @@ func documents(t *testing.T, path string) [][]byte {
 		t.Fatal(err)
 	}
 	tmpl, err := template.New(path).Funcs(template.FuncMap{
-		"ca":   func(name string) string { return quoted(newAuthority(name).certificate()) },
-		"cert": func(ca, name string) string { return quoted(newAuthority(ca).issue(name).cert) },
-		"key":  func(ca, name string) string { return quoted(newAuthority(ca).issue(name).key) },
+		"ca":   func(name string) string { return quoted(host.NamedAuthority(name).Certificate()) },
+		"cert": func(ca, name string) string { return quoted(host.NamedAuthority(ca).Issue(name).Cert) },
+		"key":  func(ca, name string) string { return quoted(host.NamedAuthority(ca).Issue(name).Key) },
 		"keytab": func(principal string, kvno int) string {
 			return base64.StdEncoding.EncodeToString(keytab(principal, kvno))
 		},
@@ -113,6 +115,13 @@ func documents(t *testing.T, path string) [][]byte {
 		t.Fatal(err)
 	}
 	return bytes.Split(out.Bytes(), []byte("\n---\n"))
+}
+
+// keytab is the keytab of a service, such as nfs/files.example.com@EXAMPLE.COM, with a
+// key that is the same one on every run.
+func keytab(principal string, version int) []byte {
+	service, realm, _ := strings.Cut(principal, "@")
+	return functest.Keytab(service, realm, principal, uint8(version))
 }
 
 // quoted is a text that YAML can have anywhere.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	contract "github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 )
 
 // An answer is what the server says, and the name in the certificate that it
@@ -20,7 +21,7 @@ type answer struct {
 
 // ask asks the server over HTTP, with a bearer token if there is one, as a client
 // with a certificate of the authority if there is one.
-func (s *server) ask(t *testing.T, url, bearer string, client *authority) (answer, error) {
+func (s *server) ask(t *testing.T, url, bearer string, client *host.Authority) (answer, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), requestDeadline)
 	defer cancel()
@@ -33,9 +34,9 @@ func (s *server) ask(t *testing.T, url, bearer string, client *authority) (answe
 	}
 
 	transport := s.network.Transport()
-	transport.TLSClientConfig = &tls.Config{RootCAs: newAuthority(serverAuthority).pool(), MinVersion: tls.VersionTLS12}
+	transport.TLSClientConfig = &tls.Config{RootCAs: host.NamedAuthority(serverAuthority).Pool(), MinVersion: tls.VersionTLS12}
 	if client != nil {
-		transport.TLSClientConfig.Certificates = []tls.Certificate{client.issue("client").tls()}
+		transport.TLSClientConfig.Certificates = []tls.Certificate{client.Issue("client").TLS()}
 	}
 	rsp, err := transport.RoundTrip(req)
 	if err != nil {
@@ -50,7 +51,7 @@ func (s *server) ask(t *testing.T, url, bearer string, client *authority) (answe
 }
 
 // lets says whether the server lets clients of the authority in.
-func (s *server) lets(t *testing.T, client *authority) bool {
+func (s *server) lets(t *testing.T, client *host.Authority) bool {
 	t.Helper()
 	_, err := s.ask(t, s.url(t)+contract.LivenessPath, "", client)
 	if err != nil && !strings.Contains(err.Error(), "remote error: tls:") {
@@ -62,7 +63,7 @@ func (s *server) lets(t *testing.T, client *authority) bool {
 // peer is the name in the certificate that the server shows.
 func (s *server) peer(t *testing.T) string {
 	t.Helper()
-	a, err := s.ask(t, s.url(t)+contract.LivenessPath, "", newAuthority(clientAuthority))
+	a, err := s.ask(t, s.url(t)+contract.LivenessPath, "", host.NamedAuthority(clientAuthority))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"github.com/dittofs/function-dittoserver/test/dittofs/kubelet"
 )
 
@@ -41,7 +42,7 @@ func startDirectory(t *testing.T, n *kubelet.Network, address string) *directory
 		t.Fatal(err)
 	}
 	d := &directory{}
-	cert := newAuthority(serverAuthority).issue("directory").tls()
+	cert := host.NamedAuthority(serverAuthority).Issue("directory").TLS()
 	serve(t, n, port, func(c net.Conn) error {
 		if u.Scheme != "ldaps" {
 			return d.answer(c)

@@ -15,6 +15,7 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 
 	contract "github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 )
 
@@ -167,10 +168,10 @@ func checkMTLS(t *testing.T, s *server) {
 	if s.lets(t, nil) {
 		t.Error("the API lets a client without a certificate in")
 	}
-	if s.lets(t, newAuthority("strangers")) {
+	if s.lets(t, host.NamedAuthority("strangers")) {
 		t.Error("the API lets a client of another CA in")
 	}
-	if !s.lets(t, newAuthority(clientAuthority)) {
+	if !s.lets(t, host.NamedAuthority(clientAuthority)) {
 		t.Error("the API does not let a client of the mounted CA in")
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 
 	contract "github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"github.com/dittofs/function-dittoserver/test/dittofs/kubelet"
 )
 
@@ -90,9 +91,9 @@ func startPostgres(t *testing.T, s *server) *postgres {
 // secure gives PostgreSQL a certificate, and is the arguments to use it.
 func (pg *postgres) secure(t *testing.T, user kubelet.User) []string {
 	t.Helper()
-	p := newAuthority(serverAuthority).issue("postgres")
+	p := host.NamedAuthority(serverAuthority).Issue("postgres")
 	args := []string{"-c", "ssl=on"}
-	for name, data := range map[string][]byte{"ssl_cert_file": p.cert, "ssl_key_file": p.key} {
+	for name, data := range map[string][]byte{"ssl_cert_file": p.Cert, "ssl_key_file": p.Key} {
 		path := filepath.Join(pg.dir, name)
 		if err := errors.Join(os.WriteFile(path, data, 0o600), user.Own(path)); err != nil {
 			t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 
 	contract "github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 )
 
 // patience is longer than the longest interval, a minute, at which the server
@@ -68,17 +69,17 @@ func proofs() map[string]proof {
 		"Certificate": {
 			row: "tls",
 			inputs: map[string][]byte{
-				contract.TLSCertFile: newAuthority(serverAuthority).issue("renewed").cert,
-				contract.TLSKeyFile:  newAuthority(serverAuthority).issue("renewed").key,
+				contract.TLSCertFile: host.NamedAuthority(serverAuthority).Issue("renewed").Cert,
+				contract.TLSKeyFile:  host.NamedAuthority(serverAuthority).Issue("renewed").Key,
 			},
 			seen: func(t *testing.T, s *server) bool { t.Helper(); return s.peer(t) == "renewed" },
 		},
 		"ClientCA": {
 			row:    "mtls",
-			inputs: map[string][]byte{contract.ClientCAFile: newAuthority("new clients").certificate()},
+			inputs: map[string][]byte{contract.ClientCAFile: host.NamedAuthority("new clients").Certificate()},
 			seen: func(t *testing.T, s *server) bool {
 				t.Helper()
-				return s.lets(t, newAuthority("new clients")) && !s.lets(t, newAuthority(clientAuthority))
+				return s.lets(t, host.NamedAuthority("new clients")) && !s.lets(t, host.NamedAuthority(clientAuthority))
 			},
 		},
 		"MetricsToken": {
@@ -99,7 +100,7 @@ func proofs() map[string]proof {
 		},
 		"LDAPCA": {
 			row:    "ldaps",
-			inputs: map[string][]byte{contract.LDAPCAFile: newAuthority("strangers").certificate()},
+			inputs: map[string][]byte{contract.LDAPCAFile: host.NamedAuthority("strangers").Certificate()},
 			seen: func(t *testing.T, s *server) bool {
 				t.Helper()
 				err := s.testLDAP(t)
@@ -111,7 +112,7 @@ func proofs() map[string]proof {
 		},
 		"Keytab": {
 			row:    "kerberos",
-			inputs: map[string][]byte{contract.KeytabFile: keytab(principal, 2)},
+			inputs: map[string][]byte{contract.KeytabFile: keytab("nfs/files.example.com@EXAMPLE.COM", 2)},
 			seen: func(t *testing.T, s *server) bool {
 				t.Helper()
 				return strings.Contains(s.Log(), "Keytab reloaded successfully")
@@ -129,7 +130,7 @@ func proofs() map[string]proof {
 		},
 		"PostgresCA": {
 			row:    "postgres-tls",
-			inputs: map[string][]byte{contract.PostgresCAFile: newAuthority("strangers").certificate()},
+			inputs: map[string][]byte{contract.PostgresCAFile: host.NamedAuthority("strangers").Certificate()},
 			seen:   lostDatabase,
 		},
 	}

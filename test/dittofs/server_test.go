@@ -18,6 +18,7 @@ import (
 
 	contract "github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/functest"
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"github.com/dittofs/function-dittoserver/internal/podinputs"
 	"github.com/dittofs/function-dittoserver/test/dittofs/kubelet"
 )
@@ -226,15 +227,15 @@ func (s *server) dfsctl(t *testing.T, args ...string) (string, error) {
 // trust dfsctl.
 func (s *server) clientFiles(t *testing.T) []string {
 	t.Helper()
-	p := newAuthority(clientAuthority).issue("client")
+	p := host.NamedAuthority(clientAuthority).Issue("client")
 	args := []string{}
 	for _, f := range []struct {
 		flag, name string
 		data       []byte
 	}{
-		{"--cacert", "ca.pem", newAuthority(serverAuthority).certificate()},
-		{"--client-cert", "client.pem", p.cert},
-		{"--client-key", "client.key", p.key},
+		{"--cacert", "ca.pem", host.NamedAuthority(serverAuthority).Certificate()},
+		{"--client-cert", "client.pem", p.Cert},
+		{"--client-key", "client.key", p.Key},
 	} {
 		path := filepath.Join(s.dir, f.name)
 		if err := os.WriteFile(path, f.data, 0o600); err != nil {

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	contract "github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 )
 
@@ -72,7 +73,7 @@ func TestValues(t *testing.T) {
 
 // TestParticularValues is what reports of users are about.
 func TestParticularValues(t *testing.T) {
-	own, issuer := newAuthority(serverAuthority).issue("files.example.com"), newAuthority(serverAuthority).certificate()
+	own, issuer := host.NamedAuthority(serverAuthority).Issue("files.example.com"), host.NamedAuthority(serverAuthority).Certificate()
 	encrypted := pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("of no use without its passphrase")})
 
 	cases := map[string]struct {
@@ -114,7 +115,7 @@ func TestParticularValues(t *testing.T) {
 		"Krb5OfRHEL9":     {reason: "gokrb5 knows no fallback", row: "kerberos", input: contract.Krb5ConfFile, value: []byte("[libdefaults]\n    dns_canonicalize_hostname = fallback\n    default_realm = EXAMPLE.COM\n[realms]\n EXAMPLE.COM = {\n  kdc = 127.0.0.1\n }\n")},
 		"Krb5Includes":    {reason: "what is included is not there, and not looked for", row: "kerberos", input: contract.Krb5ConfFile, value: []byte("includedir /etc/krb5.conf.d/\n[libdefaults]\n default_realm = EXAMPLE.COM\n")},
 		"KeyEncrypted":    {reason: "nobody is there to type a passphrase", row: "tls", input: contract.TLSKeyFile, value: encrypted},
-		"IssuerFirst":     {reason: "the first certificate is the server's", row: "tls", input: contract.TLSCertFile, value: append(bytes.Clone(issuer), own.cert...)},
+		"IssuerFirst":     {reason: "the first certificate is the server's", row: "tls", input: contract.TLSCertFile, value: append(bytes.Clone(issuer), own.Cert...)},
 		"EnvWithZero":     {reason: "a zero ends a variable", row: "secrets", input: contract.EnvJWTSecret, value: append(bytes.Repeat([]byte("k"), 40), 0, 'k')},
 		"EnvTooLong":      {reason: "the kernel takes no longer one", row: "secrets", input: contract.EnvJWTSecret, value: bytes.Repeat([]byte("k"), 128<<10)},
 	}

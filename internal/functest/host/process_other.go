@@ -1,0 +1,19 @@
+//go:build !linux
+
+package host
+
+import (
+	"syscall"
+	"time"
+)
+
+// childAttributes puts a child in a process group of its own, so that Ctrl-C
+// reaches the tests alone and they stop their children in order.
+func childAttributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true}
+}
+
+// Usage is not measured on this system.
+func (p *Process) Usage() (cpu time.Duration, peak int64, err error) {
+	return 0, 0, nil
+}
