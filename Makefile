@@ -85,12 +85,12 @@ fmt: $(BIN)/golangci-lint ## Format.
 	$(BIN)/golangci-lint fmt
 
 .PHONY: bench
-bench: $(BIN)/function $(BIN)/echo $(XPKG)-amd64.xpkg ## Measure the function beside one that does nothing, in ROUNDS (default 40).
-	go test -count=1 -run='^TestSpeed$$' -speed=$(ROUNDS) -v .
+bench: $(BIN)/function $(BIN)/echo $(XPKG)-amd64.xpkg ## Measure the function beside one that does nothing, in ROUNDS (default 40). WRITE=1 puts it into the README.
+	go test ./test/bench -count=1 -run='^TestSpeed$$' -v -rounds=$(ROUNDS) $(if $(WRITE),-write)
 
 .PHONY: load
 load: ## Keep two replicas busy for a minute, and renew their certificates and kill one of them meanwhile.
-	go test -count=1 -run='^TestLoad$$' -load=60s -v .
+	go test ./test/load -count=1 -run='^TestLoad$$' -v -load=60s
 
 .PHONY: fuzz
 fuzz: ## Fuzz each decoder for FUZZTIME (default 30s).
@@ -115,7 +115,7 @@ clean: ## Remove what was built.
 
 # What is built
 
-SOURCES := $(shell find . -name '*.go' -not -path './tools/*' -not -path './test/*' -not -name '*_test.go')
+SOURCES := $(shell find . -name '*.go' -not -path './tools/*' -not -path './test/*' -not -path './internal/functest/*' -not -name '*_test.go')
 
 $(BIN)/function: $(SOURCES) go.mod go.sum
 	@echo 'Building the function (under a minute the first time)'

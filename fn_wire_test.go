@@ -5,9 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"math"
-	"net"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -167,43 +165,6 @@ func TestWireSeeds(t *testing.T) {
 			}
 			if _, err := callRaw(t.Context(), conn, request); status.Code(err) != want {
 				t.Errorf("want %s, got %v", want, err)
-			}
-		})
-	}
-}
-
-// TestHostileConnections connects without speaking gRPC, and looks whether others
-// are served all the same.
-func TestHostileConnections(t *testing.T) {
-	p := startProcess(t)
-	c, _ := newRunningCluster(t)
-	req := c.Request(c.Required)
-	const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-	for name, sent := range map[string]string{
-		"Nothing":       "",
-		"HTTP1":         "GET / HTTP/1.1\r\nHost: function\r\n\r\n",
-		"TLS":           "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-		"HalfAPreface":  preface[:10],
-		"NoSettings":    preface + "\x00\x00\x08\x06\x00\x00\x00\x00\x0012345678",
-		"HugeFrame":     preface + "\x00\x00\x00\x04\x00\x00\x00\x00\x00" + "\xff\xff\xff\x00\x00\x00\x00\x00\x01",
-		"EndlessHeader": preface + "\x00\x00\x00\x04\x00\x00\x00\x00\x00" + strings.Repeat("\x00\x00\x04\x01\x00\x00\x00\x00\x01\x40\x01a\x00", 1000),
-		"Noise":         strings.Repeat("\x00\xff\x80\x7f", 1<<16),
-	} {
-		t.Run(name, func(t *testing.T) {
-			// Several at once, and all left open.
-			for range 20 {
-				conn, err := (&net.Dialer{}).DialContext(t.Context(), "unix", p.socket)
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { _ = conn.Close() })
-				// It may have been closed on us already, which is well.
-				_, _ = io.WriteString(conn, sent)
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-			defer cancel()
-			if _, err := p.RunFunction(ctx, req); err != nil {
-				t.Errorf("Others should be served: %v", err)
 			}
 		})
 	}

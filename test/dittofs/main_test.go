@@ -20,9 +20,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 
 	"github.com/dittofs/function-dittoserver/internal/functest"
@@ -88,35 +85,19 @@ func cleanUpWhenInterrupted(dir string) {
 // startFunction builds the function, starts it as Crossplane does, but without
 // mTLS, and connects to it.
 func startFunction(dir string) (stop func(), err error) {
-	binary, socket := filepath.Join(dir, "function"), filepath.Join(dir, "socket")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
 	}
-
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "github.com/dittofs/function-dittoserver")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, errors.Wrapf(err, "go build: %s", out)
-	}
-
-	conn, err := grpc.NewClient("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	binary, err := functest.Build(dir)
 	if err != nil {
 		return nil, err
 	}
-	function = functest.Connected(conn)
-
-	cmd := exec.Command(binary, "--insecure", "--network=unix", "--address="+socket, "--metrics-address=", "--health=")
-	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	p, err := functest.StartProcess(binary, dir)
+	if err != nil {
 		return nil, err
 	}
-
-	return func() {
-		_ = conn.Close()
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}, nil
+	function = p
+	return p.Close, nil
 }
 
 func isSet(name string) bool {

@@ -6,20 +6,19 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
+
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 )
 
 // Binaries that it takes to render, all made by make.
@@ -74,59 +73,41 @@ func run(ctx context.Context, b Binaries, dirs []string) error {
 type RunningFunction struct {
 	Address string
 
-	cmd *exec.Cmd
+	process *host.Process
+	dir     string
 }
 
 // StartFunction starts the function and waits until it listens.
-func StartFunction(ctx context.Context, binary string, args ...string) (*RunningFunction, error) {
-	address, err := freeAddress(ctx)
+func StartFunction(ctx context.Context, binary string) (*RunningFunction, error) {
+	port, err := host.FreePort()
 	if err != nil {
 		return nil, err
 	}
-
-	f := &RunningFunction{Address: address}
-	f.cmd = exec.Command(binary, append([]string{"--insecure", "--address=" + address, "--metrics-address=", "--health="}, args...)...) //nolint:gosec,noctx // It is stopped by Stop.
-	log := &bytes.Buffer{}
-	f.cmd.Stdout, f.cmd.Stderr = log, log
-	if err := f.cmd.Start(); err != nil {
-		return nil, errors.Wrap(err, "cannot start the function")
+	dir, err := os.MkdirTemp("", "render")
+	if err != nil {
+		return nil, err
 	}
-
-	if err := awaitListener(ctx, address, startTimeout); err != nil {
+	f := &RunningFunction{Address: host.Loopback(port), dir: dir}
+	f.process, err = host.Command{
+		Path: binary,
+		Args: []string{"--insecure", "--address=" + f.Address, "--metrics-address=", "--health="},
+		Log:  filepath.Join(dir, "function.log"),
+	}.Start()
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if err := f.process.AwaitListener(ctx, "tcp", f.Address); err != nil {
+		output := f.process.Output()
 		f.Stop()
-		return nil, errors.Wrapf(err, "the function does not listen:\n%s", log)
+		return nil, errors.Wrap(err, output)
 	}
 	return f, nil
 }
 
-// freeAddress is where nobody listens.
-func freeAddress(ctx context.Context) (string, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", errors.Wrap(err, "cannot find a free port")
-	}
-	return l.Addr().String(), l.Close()
-}
-
-// awaitListener waits until somebody listens.
-func awaitListener(ctx context.Context, address string, timeout time.Duration) error {
-	for deadline := time.Now().Add(timeout); ; time.Sleep(10 * time.Millisecond) {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
-		if err == nil {
-			return conn.Close()
-		}
-		if time.Now().After(deadline) || ctx.Err() != nil {
-			return errors.Wrapf(err, "cannot connect within %s", timeout)
-		}
-	}
-}
-
-const startTimeout = 10 * time.Second
-
 // Stop the function.
 func (f *RunningFunction) Stop() {
-	_ = f.cmd.Process.Kill() // It may have stopped already.
-	_ = f.cmd.Wait()         // An error says that it was killed.
+	f.process.Kill()
+	_ = os.RemoveAll(f.dir)
 }
 
 // Render an example, a directory with xr.yaml and, as far as it needs them,

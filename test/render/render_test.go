@@ -7,11 +7,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dittofs/function-dittoserver/internal/functest"
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 )
 
 var update = flag.Bool("update", false, "write the expected output instead of comparing with it")
@@ -69,46 +70,33 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	const heading = "See it run"
-	_, section, _ := strings.Cut(string(readme), "## "+heading+"\n")
-	section, _, _ = strings.Cut(section, "\n## ")
+	section := functest.Section(t, root, "README.md", "See it run")
 	blocks := regexp.MustCompile("(?s)```shell\n(.*?)\n```").FindAllStringSubmatch(section, -1)
 	if len(blocks) != 3 {
-		t.Fatalf("The README has %d blocks of commands under %q, want make, serve, render", len(blocks), heading)
+		t.Fatalf("The README has %d blocks of commands to see it run, want make, serve, render", len(blocks))
 	}
 	serve, render := blocks[1][1], blocks[2][1]
 
-	address, err := freeAddress(t.Context())
+	path := "PATH=" + filepath.Join(root, ".cache", "bin") + ":" + os.Getenv("PATH")
+	address := host.FreeAddress(t)
+	f, err := host.Command{
+		Path: "sh", Args: []string{"-c", "exec " + serve + " --address=" + address + " --health= --metrics-address="},
+		Env: append(os.Environ(), path), Dir: root, Log: filepath.Join(t.TempDir(), "function.log"),
+	}.Start()
 	if err != nil {
 		t.Fatal(err)
 	}
-	shell := func(command string) *exec.Cmd {
-		cmd := exec.CommandContext(t.Context(), "sh", "-c", command)
-		cmd.Dir = root
-		cmd.Env = append(os.Environ(), "PATH="+filepath.Join(root, ".cache", "bin")+":"+os.Getenv("PATH"))
-		return cmd
-	}
-	// The function ends with its shell's process group.
-	f := shell("exec " + serve + " --address=" + address + " --health= --metrics-address=")
-	f.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	f.Cancel = func() error { return syscall.Kill(-f.Process.Pid, syscall.SIGKILL) }
-	if err := f.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = f.Wait() }) // An error says that it was killed.
-	if err := awaitListener(t.Context(), address, time.Minute); err != nil {
-		t.Fatal(err)
+	t.Cleanup(f.Kill)
+	if err := f.AwaitListener(t.Context(), "tcp", address); err != nil {
+		t.Fatalf("%v: %s", err, f.Output())
 	}
 
 	core, err := filepath.Abs(b.Core)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := shell(render + " --crossplane-binary=" + core + " --function-annotations=render.crossplane.io/runtime-development-target=" + address)
+	r := exec.CommandContext(t.Context(), "sh", "-c", render+" --crossplane-binary="+core+" --function-annotations=render.crossplane.io/runtime-development-target="+address)
+	r.Dir, r.Env = root, append(os.Environ(), path)
 	stderr := &strings.Builder{}
 	r.Stderr = stderr
 	got, err := r.Output()

@@ -17,7 +17,7 @@ func Metrics(tb testing.TB, address string) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer rsp.Body.Close() //nolint:errcheck // Only read from.
+	defer rsp.Body.Close() // Only read from.
 	b, err := io.ReadAll(rsp.Body)
 	if err != nil {
 		tb.Fatal(err)

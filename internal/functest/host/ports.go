@@ -9,11 +9,11 @@ import (
 
 // FreePort returns a port of the loopback interface that nobody listens on.
 func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // Does not block.
+	l, err := net.Listen("tcp", "127.0.0.1:0") // Does not block.
 	if err != nil {
 		return 0, fmt.Errorf("cannot find a free port: %w", err)
 	}
-	defer l.Close() //nolint:errcheck // Nothing was accepted.
+	defer l.Close() // Nothing was accepted.
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 

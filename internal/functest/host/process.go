@@ -19,7 +19,7 @@ const (
 
 	// startTimeout is how long a process may take until it listens, on a machine that
 	// has much else to do.
-	startTimeout = time.Minute
+	startTimeout = 2 * time.Minute
 )
 
 // A Command describes a process to start.
@@ -48,6 +48,13 @@ type Process struct {
 	err    error // Valid once exited is closed.
 }
 
+// Usage is what a process has used, and uses: CPU time, and bytes of memory that are
+// resident now and were at most.
+type Usage struct {
+	CPU            time.Duration
+	Resident, Peak int64
+}
+
 // Start starts the process.
 func (c Command) Start() (*Process, error) {
 	p := &Process{name: c.Name, log: c.Log, exited: make(chan struct{})}
@@ -58,9 +65,9 @@ func (c Command) Start() (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open log of %s: %w", p.name, err)
 	}
-	defer log.Close() //nolint:errcheck // The child has a descriptor of its own.
+	defer log.Close() // The child has a descriptor of its own.
 
-	p.cmd = exec.Command(c.Path, c.Args...) //nolint:gosec,noctx // Stopped by Stop, in the right order, rather than by a context.
+	p.cmd = exec.Command(c.Path, c.Args...) // Stopped by Stop, in the right order, rather than by a context.
 	p.cmd.Env, p.cmd.Dir = c.Env, c.Dir
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = childAttributes()
@@ -133,9 +140,11 @@ func (p *Process) Stop() {
 	}
 }
 
-// Kill kills the process and waits until it is gone.
+// Kill kills the process and its children, and waits until it is gone.
 func (p *Process) Kill() {
-	_ = p.cmd.Process.Kill()
+	if p.Alive() == nil {
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // It leads a group of its own.
+	}
 	<-p.exited
 }
 

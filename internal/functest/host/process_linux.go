@@ -18,30 +18,34 @@ func childAttributes() *syscall.SysProcAttr {
 // The kernel's USER_HZ, which is 100 on every architecture Go runs on.
 const clockTick = time.Second / 100
 
-// Usage returns the CPU time and the peak resident memory of the process.
-func (p *Process) Usage() (cpu time.Duration, peak int64, err error) {
+// Usage returns what the process has used, and uses, as Linux tells it.
+func (p *Process) Usage() (Usage, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
 	if err != nil {
-		return 0, 0, fmt.Errorf("cannot read CPU time of %s: %w", p.name, err)
+		return Usage{}, fmt.Errorf("cannot read CPU time of %s: %w", p.name, err)
 	}
+	u := Usage{}
 	// The second field is the name in parentheses; utime and stime are the
 	// 14th and 15th.
 	f := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	for _, ticks := range f[11:13] {
 		n, err := strconv.ParseInt(string(ticks), 10, 64)
 		if err != nil {
-			return 0, 0, fmt.Errorf("cannot parse CPU time of %s: %w", p.name, err)
+			return Usage{}, fmt.Errorf("cannot parse CPU time of %s: %w", p.name, err)
 		}
-		cpu += time.Duration(n) * clockTick
+		u.CPU += time.Duration(n) * clockTick
 	}
 
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
-		return 0, 0, fmt.Errorf("cannot read memory of %s: %w", p.name, err)
+		return Usage{}, fmt.Errorf("cannot read memory of %s: %w", p.name, err)
 	}
-	_, hwm, _ := bytes.Cut(status, []byte("VmHWM:"))
-	if _, err := fmt.Fscanf(bytes.NewReader(hwm), "%d kB", &peak); err != nil {
-		return 0, 0, fmt.Errorf("cannot parse peak memory of %s: %w", p.name, err)
+	for field, to := range map[string]*int64{"VmRSS:": &u.Resident, "VmHWM:": &u.Peak} {
+		_, rest, _ := bytes.Cut(status, []byte(field))
+		if _, err := fmt.Fscanf(bytes.NewReader(rest), "%d kB", to); err != nil {
+			return Usage{}, fmt.Errorf("cannot parse %s of %s: %w", field, p.name, err)
+		}
+		*to <<= 10
 	}
-	return cpu, peak << 10, nil
+	return u, nil
 }

@@ -1,12 +1,11 @@
-package main
+// Package load keeps the function busy while what can go wrong around it does.
+package load
 
 import (
 	"context"
 	"flag"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -26,6 +25,7 @@ import (
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
+	"github.com/dittofs/function-dittoserver/internal/functest"
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
 )
 
@@ -35,18 +35,25 @@ const (
 	callers = 16
 
 	// A call that is cut off by a replica's end is made again, as Crossplane's next
-	// reconcile does.
-	maxTries = 3
+	// reconcile does. It may fail as often as that has happened meanwhile, and this
+	// often beside.
+	maxTries = 2
 
-	// What a process may hold more of at the end than after a third of the time.
+	// What a process may hold more of at the end than after a third of the time. There
+	// is room for what a busy machine has not come to clean up; a leak of a kB in each
+	// call is more than that within a minute.
 	moreGoroutines = 8
-	moreMemory     = 1.5
+	moreMemory     = 64 << 20
+
+	// How long a process may take to let go of what it no longer needs.
+	settleTimeout = time.Minute
 )
 
 // TestLoad has 16 callers call two replicas over mTLS while certificates, keys and
 // CAs are renewed again and again, and one of the replicas is killed or stopped
 // and comes back. No call may fail, and the replica that is left alone may not
-// grow. It takes as long as -load says, a minute in make load.
+// grow. It takes as long as -load says, a minute in make load, or until each of that
+// has happened.
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
 	clients := &renewable{}
@@ -57,15 +64,29 @@ func TestLoad(t *testing.T) {
 	}
 	renew()
 
-	quiet, shaken := newReplica(t, dir), newReplica(t, dir)
+	binary, err := functest.Build(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet, shaken := newReplica(t, binary, dir), newReplica(t, binary, dir)
 	quiet.start(t)
 	shaken.start(t)
-	c, _ := newRunningCluster(t)
+	conn := dialReplicas(t, clients, quiet.address, shaken.address)
+	c := functest.New(t, functest.Connected(conn))
+	c.Settle()
 	req := c.Request(c.Required)
+	_ = conn.Close()
 
-	work := func(long time.Duration) (calls, tries int64) {
-		ctx, cancel := context.WithTimeout(t.Context(), long)
+	var renewals, ends atomic.Int64
+	work := func(long time.Duration, enough func() bool) (calls, tries int64) {
+		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
+		time.AfterFunc(long, func() {
+			for !enough() && !t.Failed() {
+				time.Sleep(10 * time.Millisecond)
+			}
+			cancel()
+		})
 		var nCalls, nTries atomic.Int64
 		var wg sync.WaitGroup
 		for i := range callers {
@@ -78,7 +99,7 @@ func TestLoad(t *testing.T) {
 						_ = conn.Close()
 						conn = dialReplicas(t, clients, quiet.address, shaken.address)
 					}
-					used, err := tryCall(t.Context(), conn, req)
+					used, err := tryCall(t.Context(), conn, req, &ends)
 					if err != nil {
 						t.Errorf("A call has failed %d times: %v", used, err)
 					}
@@ -93,41 +114,38 @@ func TestLoad(t *testing.T) {
 
 	trouble, cancel := context.WithCancel(t.Context())
 	var troubles sync.WaitGroup
-	renewals, ends := 0, 0
 	troubles.Go(func() {
 		for every(trouble, *loadTime/12) {
 			renew()
-			renewals++
+			renewals.Add(1)
 		}
 	})
 	troubles.Go(func() {
 		for every(trouble, *loadTime/6) {
 			// In turn as a node that dies, and as a rollout.
 			sig := syscall.SIGKILL
-			if ends%2 == 1 {
+			if ends.Load()%2 == 1 {
 				sig = syscall.SIGTERM
 			}
+			ends.Add(1)
 			shaken.end(t, sig)
 			shaken.start(t)
-			ends++
 		}
 	})
-	calls, tries := work(*loadTime / 3)
-	before := quiet.settled(t)
-	more, moreTries := work(*loadTime * 2 / 3)
+	calls, tries := work(*loadTime/3, func() bool { return true })
+	before := quiet.settled(t, footprint{})
+	more, moreTries := work(*loadTime*2/3, func() bool { return renewals.Load() > 0 && ends.Load() > 1 })
 	cancel()
 	troubles.Wait()
-	after := quiet.settled(t)
+	most := footprint{goroutines: before.goroutines + moreGoroutines, memory: before.memory*1.5 + moreMemory}
+	after := quiet.settled(t, most)
 
 	t.Logf("%d calls, %d of them made again, %d renewals, %d ends of a replica; goroutines %v, then %v; resident MiB %.0f, then %.0f",
-		calls+more, tries+moreTries-calls-more, renewals, ends, before.goroutines, after.goroutines, before.memory/(1<<20), after.memory/(1<<20))
-	if renewals == 0 || ends < 2 {
-		t.Errorf("There should be renewals, and ends of both kinds: %d and %d", renewals, ends)
-	}
-	if after.goroutines > before.goroutines+moreGoroutines {
+		calls+more, tries+moreTries-calls-more, renewals.Load(), ends.Load(), before.goroutines, after.goroutines, before.memory/(1<<20), after.memory/(1<<20))
+	if after.goroutines > most.goroutines {
 		t.Errorf("Goroutines have grown from %v to %v", before.goroutines, after.goroutines)
 	}
-	if after.memory > before.memory*moreMemory {
+	if after.memory > most.memory {
 		t.Errorf("Memory has grown from %.0f to %.0f bytes", before.memory, after.memory)
 	}
 }
@@ -144,15 +162,16 @@ func every(ctx context.Context, d time.Duration) bool {
 
 // tryCall calls until the answer is not that the replica was lost. It returns how
 // often it has called.
-func tryCall(ctx context.Context, conn *grpc.ClientConn, req *fnv1.RunFunctionRequest) (tries int, err error) {
+func tryCall(ctx context.Context, conn *grpc.ClientConn, req *fnv1.RunFunctionRequest, ends *atomic.Int64) (tries int, err error) {
+	before := ends.Load()
 	for tries = 1; ; tries++ {
-		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		rsp, err := fnv1.NewFunctionRunnerServiceClient(conn).RunFunction(ctx, req)
 		cancel()
 		if err == nil && len(rsp.GetDesired().GetResources()) == 0 {
 			return tries, fmt.Errorf("the response is empty: %v", rsp.GetResults())
 		}
-		if status.Code(err) != codes.Unavailable || tries == maxTries {
+		if status.Code(err) != codes.Unavailable || tries >= maxTries+int(ends.Load()-before) {
 			return tries, err
 		}
 	}
@@ -206,55 +225,42 @@ func (r *renewable) Clone() credentials.TransportCredentials { return r }
 // A replica is the function as a process that can end and come back at its
 // address.
 type replica struct {
-	dir, address, metrics string
+	binary, dir, address, metrics string
 
-	cmd *exec.Cmd
+	process *host.Process
 }
 
-func newReplica(t *testing.T, dir string) *replica {
+func newReplica(t *testing.T, binary, dir string) *replica {
 	t.Helper()
-	return &replica{dir: dir, address: host.FreeAddress(t), metrics: host.FreeAddress(t)}
+	return &replica{binary: binary, dir: dir, address: host.FreeAddress(t), metrics: host.FreeAddress(t)}
 }
 
 // start the replica, and wait until it takes connections.
 func (r *replica) start(t *testing.T) {
 	t.Helper()
-	r.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0], "--tls-certs-dir="+r.dir, "--address="+r.address, "--metrics-address="+r.metrics, "--health=")
-	r.cmd.Env = append(os.Environ(), runMain+"=yes")
-	log, err := os.OpenFile(filepath.Join(r.dir, r.address+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	p, err := host.Command{
+		Path: r.binary,
+		Args: []string{"--tls-certs-dir=" + r.dir, "--address=" + r.address, "--metrics-address=" + r.metrics, "--health="},
+		Log:  filepath.Join(r.dir, r.address+".log"),
+	}.Start()
 	if err != nil {
 		t.Error(err)
 		return
 	}
-	defer log.Close()
-	r.cmd.Stdout, r.cmd.Stderr = log, log
-	if err := r.cmd.Start(); err != nil {
+	r.process = p
+	t.Cleanup(p.Kill)
+	if err := p.AwaitListener(t.Context(), "tcp", r.address); err != nil {
 		t.Error(err)
-		return
-	}
-	p := r.cmd.Process
-	t.Cleanup(func() { _ = p.Kill() })
-	for deadline := time.Now().Add(30 * time.Second); ; {
-		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", r.address)
-		if err == nil {
-			_ = conn.Close()
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Errorf("A replica is not there after 30 seconds: %v", err)
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
 	}
 }
 
 // end the replica, and say if it does not end as it should.
 func (r *replica) end(t *testing.T, sig syscall.Signal) {
 	t.Helper()
-	if err := r.cmd.Process.Signal(sig); err != nil {
+	if err := r.process.Signal(sig); err != nil {
 		t.Error(err)
 	}
-	if err := r.cmd.Wait(); sig == syscall.SIGTERM && err != nil {
+	if err := r.process.Wait(); sig == syscall.SIGTERM && err != nil {
 		t.Errorf("A replica that is told to stop should end well: %v", err)
 	}
 }
@@ -262,17 +268,25 @@ func (r *replica) end(t *testing.T, sig syscall.Signal) {
 // A footprint is what a process holds.
 type footprint struct{ goroutines, memory float64 }
 
-// settled is the footprint of a replica that has nothing to do: once its
-// connections are closed, or after a while.
-func (r *replica) settled(t *testing.T) footprint {
+// settled is the footprint of a replica that has nothing to do: once it is as small as
+// it may be at the most, or no longer gets smaller.
+func (r *replica) settled(t *testing.T, most footprint) footprint {
 	t.Helper()
 	least := r.footprint(t)
-	for range 20 {
+	deadline := time.Now().Add(settleTimeout)
+	for quiet := 0; quiet < 20 || most != (footprint{}) && least.exceeds(most) && time.Now().Before(deadline); quiet++ {
 		time.Sleep(50 * time.Millisecond)
 		f := r.footprint(t)
-		least.goroutines, least.memory = min(least.goroutines, f.goroutines), f.memory
+		if f.goroutines < least.goroutines {
+			quiet = 0
+		}
+		least = footprint{goroutines: min(least.goroutines, f.goroutines), memory: min(least.memory, f.memory)}
 	}
 	return least
+}
+
+func (f footprint) exceeds(most footprint) bool {
+	return f.goroutines > most.goroutines || f.memory > most.memory
 }
 
 func (r *replica) footprint(t *testing.T) footprint {
