@@ -103,17 +103,22 @@ type DittoServerSpec struct {
 	ShutdownTimeout string `json:"shutdownTimeout,omitempty"`
 
 	// Resources of the server's container. The server sizes its caches after the
-	// memory limit.
+	// memory limit, which has to be at least 16Mi.
 	// +optional
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
 	// SecurityContext of the server's container. What is not set here keeps the
-	// restricted default.
+	// restricted default. Capabilities that are added stand beside a drop of ALL,
+	// unless ALL is added.
 	// +optional
 	SecurityContext *corev1.SecurityContext `json:"securityContext,omitempty"`
 
 	// PodSecurityContext of the pod. What is not set here keeps the restricted
-	// default, fsGroup 65532 included.
+	// default. The fsGroup is the number of the user that the server runs as, 65532
+	// if nobody sets another, so that a new user is given the files of the old one
+	// at the next start. If you set fsGroup, change it together with runAsUser, or
+	// set fsGroupChangePolicy to Always. Sysctls are those that every kubelet
+	// allows.
 	// +optional
 	PodSecurityContext *corev1.PodSecurityContext `json:"podSecurityContext,omitempty"`
 

@@ -9,7 +9,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -44,8 +43,7 @@ func (s *DittoServer) Validate() field.ErrorList {
 	errs = append(errs, s.Spec.ControlPlane.validate(spec.Child("controlPlane"))...)
 	errs = append(errs, s.Spec.Identity.validate(spec.Child("identity"))...)
 	errs = append(errs, s.Spec.Logging.validate(spec.Child("logging"), s.Spec.Storage.dirs())...)
-	errs = append(errs, validateEnum(spec.Child("service", "type"), s.Spec.Service.Type, ServiceTypes())...)
-	errs = append(errs, validateEnum(spec.Child("adapterServices", "type"), s.Spec.AdapterServices.Type, ServiceTypes())...)
+	errs = append(errs, s.Spec.validateExposure(spec)...)
 	errs = append(errs, s.Spec.Metrics.validate(spec.Child("metrics"))...)
 	errs = append(errs, s.Spec.validatePorts(spec)...)
 	errs = append(errs, s.Spec.validateShutdown(spec)...)
@@ -53,11 +51,6 @@ func (s *DittoServer) Validate() field.ErrorList {
 	errs = append(errs, s.Spec.Rollout.validate(spec.Child("rollout"))...)
 
 	return errs
-}
-
-// ServiceTypes are the types that a Service may have.
-func ServiceTypes() []corev1.ServiceType {
-	return []corev1.ServiceType{corev1.ServiceTypeClusterIP, corev1.ServiceTypeNodePort, corev1.ServiceTypeLoadBalancer}
 }
 
 func validateMetadata(name, namespace string) field.ErrorList {

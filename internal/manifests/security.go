@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -18,19 +19,20 @@ func podSecurityContext(user *corev1.PodSecurityContext, container *corev1.Secur
 	if user != nil {
 		sc = *user
 	}
-	if sc.FSGroup == nil {
-		sc.FSGroup = new(dittofs.UserID)
-	}
-	if sc.FSGroupChangePolicy == nil {
-		// Changing the owner of every file at each start would take long.
-		sc.FSGroupChangePolicy = new(corev1.FSGroupChangeOnRootMismatch)
-	}
 	if sc.RunAsUser == nil {
 		sc.RunAsUser = new(dittofs.UserID)
 	}
 	runAs := *sc.RunAsUser
 	if container != nil && container.RunAsUser != nil {
 		runAs = *container.RunAsUser
+	}
+	if sc.FSGroup == nil {
+		// A new user comes with a new group, and is so given the files of the old one.
+		sc.FSGroup = &runAs
+	}
+	if sc.FSGroupChangePolicy == nil {
+		// Changing the group of every file at each start would take long.
+		sc.FSGroupChangePolicy = new(corev1.FSGroupChangeOnRootMismatch)
 	}
 	if sc.RunAsNonRoot == nil && runAs != 0 {
 		sc.RunAsNonRoot = new(true)
@@ -56,7 +58,8 @@ func securityContext(user *corev1.SecurityContext) *corev1.SecurityContext {
 	if sc.Capabilities == nil {
 		sc.Capabilities = &corev1.Capabilities{}
 	}
-	if sc.Capabilities.Drop == nil {
+	// Who adds all is not left without any.
+	if sc.Capabilities.Drop == nil && !hasCapability(sc.Capabilities, "ALL") {
 		sc.Capabilities = &corev1.Capabilities{Add: sc.Capabilities.Add, Drop: []corev1.Capability{"ALL"}}
 	}
 	if sc.ReadOnlyRootFilesystem == nil {
@@ -67,6 +70,11 @@ func securityContext(user *corev1.SecurityContext) *corev1.SecurityContext {
 
 // escalates says whether Kubernetes would refuse to have it forbidden.
 func escalates(sc *corev1.SecurityContext) bool {
-	return sc.Privileged != nil && *sc.Privileged ||
-		sc.Capabilities != nil && slices.ContainsFunc(sc.Capabilities.Add, func(c corev1.Capability) bool { return c == "CAP_SYS_ADMIN" || c == "SYS_ADMIN" })
+	return sc.Privileged != nil && *sc.Privileged || hasCapability(sc.Capabilities, "SYS_ADMIN")
+}
+
+// hasCapability says whether a capability is added. Container runtimes take it in
+// any case.
+func hasCapability(cs *corev1.Capabilities, name string) bool {
+	return cs != nil && slices.ContainsFunc(cs.Add, func(c corev1.Capability) bool { return strings.EqualFold(string(c), name) })
 }
