@@ -36,7 +36,8 @@ type DatabaseSpec struct {
 // SQLiteSpec is the file of the SQLite database.
 type SQLiteSpec struct {
 	// Path of the file, on one of the server's volumes.
-	// +kubebuilder:validation:Pattern=`^/data/(controlplane|store/metadata|store/block)/.+$`
+	// +kubebuilder:validation:Pattern=`^/data/(controlplane|store/metadata|store/block)/[^?]+$`
+	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:default="/data/controlplane/controlplane.db"
 	// +optional
 	Path string `json:"path,omitempty"`
@@ -84,6 +85,8 @@ type PerconaSpec struct {
 	StorageSize string `json:"storageSize,omitempty"`
 
 	// StorageClassName of the cluster's volumes.
+	// +kubebuilder:validation:Pattern=`^$|^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	StorageClassName *string `json:"storageClassName,omitempty"`
 
@@ -112,31 +115,42 @@ type PerconaBackupSpec struct {
 	CredentialsSecretRef *corev1.LocalObjectReference `json:"credentialsSecretRef,omitempty"`
 
 	// Bucket of the backups.
+	// +kubebuilder:validation:Pattern=`^\S*$`
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Bucket string `json:"bucket,omitempty"`
 
 	// Endpoint of the S3 service.
+	// +kubebuilder:validation:Pattern=`^\S*$`
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Endpoint string `json:"endpoint,omitempty"`
 
 	// Region of the bucket.
 	// +kubebuilder:default="eu-west-1"
+	// +kubebuilder:validation:Pattern=`^\S*$`
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Region string `json:"region,omitempty"`
 
-	// FullSchedule of full backups, as cron has it.
+	// FullSchedule of full backups, as cron has it: five fields, or such as @daily.
 	// +kubebuilder:default="0 2 * * *"
+	// +kubebuilder:validation:Pattern=`^\s*([0-9A-Za-z*/,?-]+\s+){4}[0-9A-Za-z*/,?-]+\s*$|^@(yearly|annually|monthly|weekly|daily|midnight|hourly)$`
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	FullSchedule string `json:"fullSchedule,omitempty"`
 
-	// IncrSchedule of incremental backups, as cron has it.
+	// IncrSchedule of incremental backups, as cron has it: five fields, or such as @daily.
 	// +kubebuilder:default="0 * * * *"
+	// +kubebuilder:validation:Pattern=`^\s*([0-9A-Za-z*/,?-]+\s+){4}[0-9A-Za-z*/,?-]+\s*$|^@(yearly|annually|monthly|weekly|daily|midnight|hourly)$`
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	IncrSchedule string `json:"incrSchedule,omitempty"`
 
 	// RetentionDays that a full backup is kept.
 	// +kubebuilder:default=7
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=9999999
 	// +optional
 	RetentionDays *int32 `json:"retentionDays,omitempty"`
 }

@@ -30,10 +30,12 @@ type DittoServer struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.database) || !has(self.database.type) || self.database.type != 'postgres' || has(self.database.postgresSecretRef) || (has(self.percona) && has(self.percona.enabled) && self.percona.enabled)",message="database.type postgres needs database.postgresSecretRef"
 // +kubebuilder:validation:XValidation:rule="!has(self.percona) || !has(self.percona.enabled) || !self.percona.enabled || !has(self.database) || !has(self.database.postgresSecretRef)",message="percona.enabled and database.postgresSecretRef are two databases: remove one"
+// +kubebuilder:validation:XValidation:rule="!has(self.metrics) || !has(self.metrics.enabled) || !self.metrics.enabled || !has(self.metrics.port) || self.metrics.port != (has(self.controlPlane) && has(self.controlPlane.port) ? self.controlPlane.port : 8080)",message="metrics.port must not be the port of controlPlane.port"
 type DittoServerSpec struct {
 	// Image of the server. Defaults to the platform team's choice (the image of
 	// the function's Input), or else to the DittoFS release that the function
 	// was tested with.
+	// +kubebuilder:validation:Pattern=`^$|^(([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(:[0-9]+)?/)?[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@(sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}))?$`
 	// +optional
 	Image string `json:"image,omitempty"`
 
@@ -99,6 +101,8 @@ type DittoServerSpec struct {
 	// The termination grace period follows it.
 	// +kubebuilder:default="30s"
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s') && duration(self) <= duration('1h')",message="must be more than zero and at most 1h"
 	// +optional
 	ShutdownTimeout string `json:"shutdownTimeout,omitempty"`
 
@@ -197,6 +201,8 @@ type StorageSpec struct {
 
 	// StorageClassName of all volumes. Defaults to the platform team's choice,
 	// or else to the cluster's default class.
+	// +kubebuilder:validation:Pattern=`^$|^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	StorageClassName *string `json:"storageClassName,omitempty"`
 }
@@ -221,6 +227,7 @@ type ControlPlaneSpec struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	// +kubebuilder:default=8080
+	// +kubebuilder:validation:XValidation:rule="!(self in [12049, 1445])",message="is where a new server's adapters listen: choose another port"
 	// +optional
 	Port *int32 `json:"port,omitempty"`
 
@@ -266,6 +273,8 @@ type LoggingSpec struct {
 	// Output is stdout, stderr, or a file on one of the server's volumes or in
 	// /tmp.
 	// +kubebuilder:default="stdout"
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:Pattern=`^(stdout|stderr|/(data/(controlplane|store/metadata|store/block)|tmp)/[^\pC]+)$`
 	// +optional
 	Output string `json:"output,omitempty"`
 
@@ -288,6 +297,7 @@ type LogRotationSpec struct {
 
 	// MaxAge of an old file, in days. 0 is no limit.
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=36500
 	// +optional
 	MaxAge int32 `json:"maxAge,omitempty"`
 

@@ -59,6 +59,7 @@ type AdapterServicesSpec struct {
 // MetricsSpec is the server's Prometheus metrics.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.serviceMonitor) || !has(self.serviceMonitor.enabled) || !self.serviceMonitor.enabled || (has(self.enabled) && self.enabled)",message="serviceMonitor.enabled needs metrics.enabled"
+// +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || !has(self.port) || !(self.port in [12049, 1445])",message="metrics.port is where a new server's adapters listen: choose another port"
 type MetricsSpec struct {
 	// Enabled serves metrics, and creates a Service for them.
 	// +optional
@@ -71,8 +72,10 @@ type MetricsSpec struct {
 	// +optional
 	Port *int32 `json:"port,omitempty"`
 
-	// Path of the metrics.
-	// +kubebuilder:validation:Pattern=`^/.*`
+	// Path of the metrics, such as /metrics.
+	// +kubebuilder:validation:Pattern=`^/[^\s{}?#]*$`
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="!self.contains('//') && !self.matches('/[.]{1,2}(/|$)')",message="must not have '//', '.' or '..' in it"
 	// +kubebuilder:default="/metrics"
 	// +optional
 	Path string `json:"path,omitempty"`
@@ -94,7 +97,7 @@ type ServiceMonitorSpec struct {
 	Enabled bool `json:"enabled,omitempty"`
 
 	// Interval between two scrapes, as Prometheus has it: 30s.
-	// +kubebuilder:validation:Pattern=`^([0-9]+(ms|s|m|h|d|w|y))+$`
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?)$`
 	// +optional
 	Interval string `json:"interval,omitempty"`
 

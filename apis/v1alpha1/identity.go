@@ -38,6 +38,8 @@ type JWTSpec struct {
 	// notation: 15m, 1h30m.
 	// +kubebuilder:default="15m"
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="must be at least 1s"
 	// +optional
 	AccessTokenDuration string `json:"accessTokenDuration,omitempty"`
 
@@ -45,6 +47,8 @@ type JWTSpec struct {
 	// notation: 168h for a week.
 	// +kubebuilder:default="168h"
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="must be at least 1s"
 	// +optional
 	RefreshTokenDuration string `json:"refreshTokenDuration,omitempty"`
 }
@@ -69,7 +73,9 @@ type AdminSpec struct {
 // are managed through its API. See the README on what a change does.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || has(self.bindPasswordSecretRef)",message="ldap.enabled needs bindPasswordSecretRef"
-// +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || self.url.startsWith('ldaps://') || (self.url.startsWith('ldap://') && ((has(self.startTLS) && self.startTLS) || (has(self.allowPlaintext) && self.allowPlaintext)))",message="url must start with ldaps://, or with ldap:// and startTLS or allowPlaintext be true"
+// +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || self.url.lowerAscii().startsWith('ldaps://') || (self.url.lowerAscii().startsWith('ldap://') && ((has(self.startTLS) && self.startTLS) || (has(self.allowPlaintext) && self.allowPlaintext)))",message="url must start with ldaps://, or with ldap:// and startTLS or allowPlaintext be true"
+// +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || (isURL(self.url) && size(url(self.url).getHostname()) > 0 && (size(url(self.url).getPort()) == 0 || (int(url(self.url).getPort()) >= 1 && int(url(self.url).getPort()) <= 65535)))",message="url must name a host, and if wanted a port from 1 to 65535"
+// +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || (size(self.baseDN.trim()) > 0 && size(self.bindDN.trim()) > 0)",message="ldap.enabled needs baseDN and bindDN"
 // +kubebuilder:validation:XValidation:rule="!has(self.caSecretRef) || !has(self.caCertFile)",message="caSecretRef and caCertFile are two CAs: remove one"
 type LDAPSpec struct {
 	// Enabled looks users up in the directory.
@@ -78,6 +84,7 @@ type LDAPSpec struct {
 
 	// URL of the directory: ldaps://host:636, or ldap://host:389 with startTLS or
 	// allowPlaintext.
+	// +kubebuilder:validation:MaxLength=1024
 	URL string `json:"url"`
 
 	// StartTLS encrypts a connection that starts as ldap://.
@@ -89,9 +96,11 @@ type LDAPSpec struct {
 	AllowPlaintext bool `json:"allowPlaintext,omitempty"`
 
 	// BaseDN is where searches start.
+	// +kubebuilder:validation:MaxLength=1024
 	BaseDN string `json:"baseDN"`
 
 	// BindDN is the account that searches.
+	// +kubebuilder:validation:MaxLength=1024
 	BindDN string `json:"bindDN"`
 
 	// BindPasswordSecretRef is the account's password.
@@ -101,10 +110,12 @@ type LDAPSpec struct {
 	// UserAttr is the attribute that holds the user's name. The server's default is
 	// sAMAccountName.
 	// +kubebuilder:validation:Pattern=`^[A-Za-z][A-Za-z0-9-]*$`
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	UserAttr string `json:"userAttr,omitempty"`
 
 	// Realm of the directory's users.
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Realm string `json:"realm,omitempty"`
 
@@ -124,6 +135,8 @@ type LDAPSpec struct {
 	CASecretRef *SecretKeyRef `json:"caSecretRef,omitempty"`
 
 	// CACertFile is a file of the image with that CA.
+	// +kubebuilder:validation:Pattern=`^(/[^/]+)*$`
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	CACertFile string `json:"caCertFile,omitempty"`
 
@@ -146,18 +159,22 @@ type KerberosSpec struct {
 	Enabled bool `json:"enabled,omitempty"`
 
 	// ServicePrincipal of the server, such as nfs/files.example.com@EXAMPLE.COM.
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	ServicePrincipal string `json:"servicePrincipal,omitempty"`
 
 	// Realm of the server. Defaults to that of the service principal.
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Realm string `json:"realm,omitempty"`
 
 	// NetBIOSDomain is the domain's short name.
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	NetBIOSDomain string `json:"netbiosDomain,omitempty"`
 
 	// DNSDomain is the domain's DNS name. Defaults to the realm in lower case.
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	DNSDomain string `json:"dnsDomain,omitempty"`
 
@@ -172,6 +189,8 @@ type KerberosSpec struct {
 
 	// Krb5Conf is a file of the image that is the krb5.conf. The DittoFS image has
 	// none.
+	// +kubebuilder:validation:Pattern=`^(/[^/]+)*$`
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Krb5Conf string `json:"krb5Conf,omitempty"`
 
@@ -191,6 +210,7 @@ type MachineAccountSpec struct {
 	Enabled bool `json:"enabled,omitempty"`
 
 	// AccountName of the account, which by custom ends in $.
+	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	AccountName string `json:"accountName,omitempty"`
 
@@ -203,6 +223,9 @@ type MachineAccountSpec struct {
 	KeytabSecretRef *SecretKeyRef `json:"keytabSecretRef,omitempty"`
 
 	// DCAddress is the domain controllers, as host or host:port.
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=1024
+	// +kubebuilder:validation:items:Pattern=`^\S+$`
 	// +optional
 	DCAddress []string `json:"dcAddress,omitempty"`
 }

@@ -22,6 +22,7 @@ type schema struct {
 	Minimum    *float64           `json:"minimum"`
 	Maximum    *float64           `json:"maximum"`
 	MinLength  *int               `json:"minLength"`
+	MaxLength  *int               `json:"maxLength"`
 	Required   []string           `json:"required"`
 	Properties map[string]*schema `json:"properties"`
 	Items      *schema            `json:"items"`
@@ -146,6 +147,10 @@ func put(object map[string]any, path string, value any) {
 		object[name] = value
 		return
 	}
+	if rest == "0" {
+		object[name] = []any{value}
+		return
+	}
 	switch v := object[name].(type) {
 	case []any:
 		_, rest, _ = strings.Cut(rest, ".")
@@ -221,7 +226,7 @@ func TestSchemaRules(t *testing.T) {
 			bad["enum"] = "none-of-them"
 		}
 		if s.Pattern != "" {
-			bad["pattern"] = "!"
+			bad["pattern"] = " !"
 		}
 		if s.Minimum != nil {
 			bad["minimum"] = *s.Minimum - 1
@@ -231,6 +236,9 @@ func TestSchemaRules(t *testing.T) {
 		}
 		if s.Maximum != nil {
 			bad["maximum"] = *s.Maximum + 1
+		}
+		if s.MaxLength != nil {
+			bad["maxLength"] = strings.Repeat("a", *s.MaxLength+1)
 		}
 		if s.MinLength != nil {
 			bad["minLength"] = ""

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -60,9 +61,9 @@ func validateMetadata(name, namespace string) field.ErrorList {
 	switch {
 	case name == "":
 		errs = append(errs, field.Required(meta.Child("name"), "name the DittoServer"))
-	case len(name) > MaxNameLength:
+	case utf8.RuneCountInString(name) > MaxNameLength:
 		errs = append(errs, field.Invalid(meta.Child("name"), name,
-			fmt.Sprintf("must be at most %d characters, but has %d: names of Kubernetes objects are made of it", MaxNameLength, len(name))))
+			fmt.Sprintf("must be at most %d characters, but has %d: names of Kubernetes objects are made of it", MaxNameLength, utf8.RuneCountInString(name))))
 	}
 	if msgs := validation.IsDNS1035Label(name); name != "" && len(name) <= validation.DNS1035LabelMaxLength && len(msgs) > 0 {
 		errs = append(errs, field.Invalid(meta.Child("name"), name,
@@ -87,13 +88,15 @@ func (s *StorageSpec) validate(p *field.Path) field.ErrorList {
 	}
 	errs = append(errs, validateSize(p.Child("controlPlaneSize"), s.ControlPlaneSize)...)
 
-	if c := s.StorageClassName; c != nil && *c != "" {
-		if msgs := validation.IsDNS1123Subdomain(*c); len(msgs) > 0 {
-			errs = append(errs, field.Invalid(p.Child("storageClassName"), *c, "must be the name of a StorageClass"))
-		}
-	}
+	return append(errs, ValidateStorageClass(s.StorageClassName, p.Child("storageClassName"))...)
+}
 
-	return errs
+// ValidateStorageClass takes an empty name for that of no class.
+func ValidateStorageClass(name *string, p *field.Path) field.ErrorList {
+	if name != nil && *name != "" && len(validation.IsDNS1123Subdomain(*name)) > 0 {
+		return field.ErrorList{field.Invalid(p, *name, "must be the name of a StorageClass")}
+	}
+	return nil
 }
 
 // dirs are the directories that outlive a pod.
@@ -107,14 +110,37 @@ func (s *StorageSpec) dirs() []string {
 
 func (s *RolloutSpec) validate(p *field.Path) field.ErrorList {
 	errs := validateEnum(p.Child("policy"), s.Policy, []string{RolloutAutomatic, RolloutManual})
-	// As the schema does it, in characters.
-	if utf8.RuneCountInString(s.RestartToken) > maxRestartToken {
-		errs = append(errs, field.TooLong(p.Child("restartToken"), s.RestartToken, maxRestartToken))
+	return append(errs, validateLength(p.Child("restartToken"), s.RestartToken, maxRestartToken)...)
+}
+
+// What is longer is a mistake. The configuration is also an annotation, and all
+// annotations of an object have a limit together.
+const (
+	maxRestartToken = 256
+	maxText         = 1024
+	maxDuration     = 64
+)
+
+// validateLength counts characters, as the schema does.
+func validateLength(p *field.Path, value string, longest int) field.ErrorList {
+	if utf8.RuneCountInString(value) > longest {
+		return field.ErrorList{field.TooLong(p, "", longest)}
+	}
+	return nil
+}
+
+// validateTexts is about lines of text that come to stand in the configuration.
+func validateTexts(p *field.Path, values map[string]string) field.ErrorList {
+	errs := field.ErrorList{}
+	for name, value := range values {
+		at := p.Child(name)
+		errs = append(errs, validateLength(at, value, maxText)...)
+		if strings.ContainsFunc(value, unicode.IsControl) {
+			errs = append(errs, field.Invalid(at, value, "must not have line breaks, tabs or other control characters in it"))
+		}
 	}
 	return errs
 }
-
-const maxRestartToken = 256
 
 func (r *SecretKeyRef) validate(p *field.Path) field.ErrorList {
 	errs := validateSecretName(p.Child("name"), r.Name)
@@ -151,13 +177,18 @@ func validateSize(p *field.Path, size string) field.ErrorList {
 	return nil
 }
 
-func validateDuration(p *field.Path, value string) field.ErrorList {
+// validateDuration is about a duration as Go writes it. CEL reads the same.
+func validateDuration(p *field.Path, value string, shortest, longest time.Duration) field.ErrorList {
 	d, err := time.ParseDuration(value)
-	if err != nil {
+	switch {
+	case err != nil || utf8.RuneCountInString(value) > maxDuration:
 		return field.ErrorList{field.Invalid(p, value, "must be a number with a unit of ns, us, ms, s, m or h, such as 15m or 168h. There is no unit for days")}
-	}
-	if d <= 0 {
+	case d <= 0:
 		return field.ErrorList{field.Invalid(p, value, "must be more than zero")}
+	case d < shortest:
+		return field.ErrorList{field.Invalid(p, value, "must be at least "+shortest.String())}
+	case d > longest:
+		return field.ErrorList{field.Invalid(p, value, "must be at most "+longest.String())}
 	}
 	return nil
 }
@@ -179,7 +210,38 @@ func validateEnum[T ~string](p *field.Path, v T, supported []T) field.ErrorList 
 // within says whether file is the path of a file below one of the directories. The
 // server would take blanks at its ends for a part of the name.
 func within(file string, dirs []string) bool {
-	return path.Clean(file) == file && strings.TrimSpace(file) == file && slices.ContainsFunc(dirs, func(dir string) bool {
-		return strings.HasPrefix(file, dir+"/")
-	})
+	return path.Clean(file) == file && strings.TrimSpace(file) == file && !strings.ContainsFunc(file, unicode.IsControl) &&
+		slices.ContainsFunc(dirs, func(dir string) bool { return strings.HasPrefix(file, dir+"/") })
+}
+
+// maxFileName leaves room for what is appended to the names of files: the date of an
+// old log, and what SQLite's journal is called. File systems have 255.
+const maxFileName = 200
+
+// validateFile finds what keeps the server from creating a file below a directory
+// that it may write to.
+func validateFile(p *field.Path, file string) field.ErrorList {
+	for name := range strings.SplitSeq(file, "/") {
+		switch {
+		case len(name) > maxFileName:
+			return field.ErrorList{field.Invalid(p, file, fmt.Sprintf("must not have a name of more than %d bytes in it", maxFileName))}
+		case name == "lost+found":
+			return field.ErrorList{field.Invalid(p, file, "must not be in lost+found, which is the file system's own. Choose another directory")}
+		}
+	}
+	return validateLength(p, file, maxText)
+}
+
+// validateImageFile is about a file that comes with the image. Volumes hide what the
+// image has in their place.
+func validateImageFile(p *field.Path, file string) field.ErrorList {
+	switch {
+	case file == "":
+		return nil
+	case !path.IsAbs(file) || path.Clean(file) != file || file == "/":
+		return field.ErrorList{field.Invalid(p, file, "must be the absolute path of a file in the image")}
+	case strings.HasPrefix(file, "/tmp/") || strings.HasPrefix(file, "/config/"):
+		return field.ErrorList{field.Invalid(p, file, "must be a file of the image, and a volume hides what the image has in /tmp and /config. Choose another directory")}
+	}
+	return nil
 }

@@ -3,7 +3,10 @@ package v1alpha1
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -27,12 +30,14 @@ func (s *DatabaseSpec) validate(p *field.Path, spec *DittoServerSpec) field.Erro
 	if dirs := spec.Storage.dirs(); s.Type == DatabaseSQLite && !within(s.SQLite.Path, dirs) {
 		errs = append(errs, field.Invalid(p.Child("sqlite", "path"), s.SQLite.Path,
 			"must be a file under "+strings.Join(dirs, ", ")+": anywhere else it is lost with the pod"))
+	} else if s.Type == DatabaseSQLite {
+		errs = append(errs, validateFile(p.Child("sqlite", "path"), s.SQLite.Path)...)
 	}
 	if s.Type == DatabaseSQLite && strings.Contains(s.SQLite.Path, "?") {
 		errs = append(errs, field.Invalid(p.Child("sqlite", "path"), s.SQLite.Path, "must not have a question mark in it: the server ends the name there"))
 	}
-	if s.Type == DatabaseSQLite && s.SQLite.Path == spec.Logging.Output {
-		errs = append(errs, field.Invalid(p.Child("sqlite", "path"), s.SQLite.Path, "must not be the file of spec.logging.output"))
+	if s.Type == DatabaseSQLite {
+		errs = append(errs, s.SQLite.validateLog(p.Child("sqlite", "path"), spec.Logging.Output)...)
 	}
 	if r := s.SSLRootCertSecretRef; r != nil {
 		errs = append(errs, r.validate(p.Child("sslRootCertSecretRef"))...)
@@ -44,18 +49,29 @@ func (s *DatabaseSpec) validate(p *field.Path, spec *DittoServerSpec) field.Erro
 	return errs
 }
 
+// validateLog wants the log beside the database, and not in it.
+func (s *SQLiteSpec) validateLog(p *field.Path, log string) field.ErrorList {
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if file := s.Path + suffix; log == file || strings.HasPrefix(log, file+"/") || strings.HasPrefix(file, log+"/") {
+			return field.ErrorList{field.Invalid(p, s.Path, fmt.Sprintf("must not be the file of spec.logging.output (%s), nor a file of SQLite's beside it. Choose another", log))}
+		}
+	}
+	return nil
+}
+
 func (s *PerconaSpec) validate(p *field.Path, name string, spec *DittoServerSpec) field.ErrorList {
 	if !s.Enabled {
 		return nil
 	}
 
 	errs := validateRange(p.Child("replicas"), *s.Replicas, 1, 5, "more than five copies are of no use")
-	if len(name) > MaxPerconaNameLength {
+	if n := utf8.RuneCountInString(name); n > MaxPerconaNameLength {
 		errs = append(errs, field.Invalid(p.Child("enabled"), true, fmt.Sprintf(
 			"needs a metadata.name of at most %d characters, and %q has %d: Percona's operator makes names of it that would be too long. Create the DittoServer under a shorter name, or name another database in spec.database.postgresSecretRef",
-			MaxPerconaNameLength, name, len(name))))
+			MaxPerconaNameLength, name, n)))
 	}
 	errs = append(errs, validateSize(p.Child("storageSize"), s.StorageSize)...)
+	errs = append(errs, ValidateStorageClass(s.StorageClassName, p.Child("storageClassName"))...)
 	if !s.DeleteWithServer {
 		errs = append(errs, field.Invalid(p.Child("deleteWithServer"), false,
 			"must be true: Crossplane deletes what it has composed with the DittoServer, the database and its data included. "+
@@ -87,8 +103,64 @@ func (s *PerconaBackupSpec) validate(p *field.Path) field.ErrorList {
 	} else {
 		errs = append(errs, validateSecretName(p.Child("credentialsSecretRef", "name"), s.CredentialsSecretRef.Name)...)
 	}
-	if *s.RetentionDays < 1 {
-		errs = append(errs, field.Invalid(p.Child("retentionDays"), *s.RetentionDays, "must be at least 1"))
+	texts := map[string]string{"bucket": s.Bucket, "endpoint": s.Endpoint, "region": s.Region}
+	errs = append(errs, validateTexts(p, texts)...)
+	for name, value := range texts {
+		if strings.ContainsFunc(value, unicode.IsSpace) {
+			errs = append(errs, field.Invalid(p.Child(name), value, "must not have blanks in it"))
+		}
 	}
-	return errs
+	for name, value := range map[string]string{"fullSchedule": s.FullSchedule, "incrSchedule": s.IncrSchedule} {
+		if !isSchedule(value) {
+			errs = append(errs, field.Invalid(p.Child(name), value, "must be a schedule as cron has it: minute, hour, day of the month, month and day of the week, such as 0 2 * * *"))
+		}
+	}
+	return append(errs, validateRange(p.Child("retentionDays"), *s.RetentionDays, 1, maxRetentionDays, "pgBackRest takes no others")...)
+}
+
+// maxRetentionDays is pgBackRest's.
+const maxRetentionDays = 9999999
+
+var namedSchedule = regexp.MustCompile(`^@(yearly|annually|monthly|weekly|daily|midnight|hourly)$`)
+
+// isSchedule says whether Kubernetes takes a text for the schedule of a CronJob.
+func isSchedule(schedule string) bool {
+	if namedSchedule.MatchString(schedule) {
+		return true
+	}
+	fields := strings.Fields(schedule)
+	bounds := []struct {
+		first, last int
+		names       string // From the first on.
+	}{
+		{0, 59, ""}, {0, 23, ""}, {1, 31, ""}, {1, 12, "janfebmaraprmayjunjulaugsepoctnovdec"}, {0, 6, "sunmontuewedthufrisat"},
+	}
+	if len(fields) != len(bounds) || utf8.RuneCountInString(schedule) > maxText {
+		return false
+	}
+	for i, b := range bounds {
+		number := func(s string) (int, bool) {
+			if at := strings.Index(b.names, strings.ToLower(s)); len(s) == 3 && at >= 0 && at%3 == 0 {
+				return b.first + at/3, true
+			}
+			n, err := strconv.ParseUint(s, 10, 8)
+			return int(n), err == nil && int(n) >= b.first && int(n) <= b.last
+		}
+		for part := range strings.SplitSeq(fields[i], ",") {
+			span, step, stepped := strings.Cut(part, "/")
+			if n, err := strconv.ParseUint(step, 10, 8); stepped && (err != nil || n == 0) {
+				return false
+			}
+			if span == "*" || span == "?" {
+				continue
+			}
+			from, to, ranged := strings.Cut(span, "-")
+			first, ok := number(from)
+			last, lastOK := number(to)
+			if !ok || ranged && (!lastOK || first > last) {
+				return false
+			}
+		}
+	}
+	return true
 }

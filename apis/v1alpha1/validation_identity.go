@@ -1,18 +1,20 @@
 package v1alpha1
 
 import (
+	"math"
 	"net/url"
-	"path"
 	"regexp"
+	"strconv"
 	"strings"
+	"time"
+	"unicode"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 var (
-	intervalPattern         = regexp.MustCompile(`^([0-9]+(ms|s|m|h|d|w|y))+$`)
 	attributePattern        = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
-	servicePrincipalPattern = regexp.MustCompile(`^[^/@ ]+/[^/@ ]+@[^/@ ]+$`)
+	servicePrincipalPattern = regexp.MustCompile(`^[^/@\s]+/[^/@\s]+@[^/@\s]+$`)
 )
 
 func (s *IdentitySpec) validate(p *field.Path) field.ErrorList {
@@ -22,8 +24,8 @@ func (s *IdentitySpec) validate(p *field.Path) field.ErrorList {
 	if r := s.JWT.SecretRef; r != nil {
 		errs = append(errs, r.validate(jwt.Child("secretRef"))...)
 	}
-	errs = append(errs, validateDuration(jwt.Child("accessTokenDuration"), s.JWT.AccessTokenDuration)...)
-	errs = append(errs, validateDuration(jwt.Child("refreshTokenDuration"), s.JWT.RefreshTokenDuration)...)
+	errs = append(errs, validateDuration(jwt.Child("accessTokenDuration"), s.JWT.AccessTokenDuration, time.Second, math.MaxInt64)...)
+	errs = append(errs, validateDuration(jwt.Child("refreshTokenDuration"), s.JWT.RefreshTokenDuration, time.Second, math.MaxInt64)...)
 
 	admin := p.Child("admin")
 	if s.Admin.Username != "admin" {
@@ -49,8 +51,8 @@ func (s *LDAPSpec) validate(p *field.Path) field.ErrorList {
 	switch u, err := url.Parse(s.URL); {
 	case s.URL == "":
 		errs = append(errs, field.Required(p.Child("url"), "name the directory, such as ldaps://dc.example.com:636"))
-	case err != nil || u.Host == "" || u.Scheme != "ldap" && u.Scheme != "ldaps":
-		errs = append(errs, field.Invalid(p.Child("url"), s.URL, "must start with ldap:// or ldaps:// and name a host"))
+	case err != nil || u.Hostname() == "" || !isPort(u.Port()) || u.Scheme != "ldap" && u.Scheme != "ldaps":
+		errs = append(errs, field.Invalid(p.Child("url"), s.URL, "must start with ldap:// or ldaps:// and name a host, and if wanted a port from 1 to 65535"))
 	case u.Scheme == "ldap" && !s.StartTLS && !s.AllowPlaintext:
 		errs = append(errs, field.Invalid(p.Child("url"), s.URL, "would send the bind password unencrypted, and the server refuses that. Use ldaps://, or set startTLS, or else allowPlaintext"))
 	}
@@ -60,6 +62,10 @@ func (s *LDAPSpec) validate(p *field.Path) field.ErrorList {
 			errs = append(errs, field.Required(p.Child(name), "the server does not start without it"))
 		}
 	}
+	errs = append(errs, validateTexts(p, map[string]string{
+		"url": s.URL, "baseDN": s.BaseDN, "bindDN": s.BindDN, "userAttr": s.UserAttr, "realm": s.Realm, "caCertFile": s.CACertFile,
+	})...)
+
 	if s.BindPasswordSecretRef == nil {
 		errs = append(errs, field.Required(p.Child("bindPasswordSecretRef"), "the server does not start without a bind password. Name its Secret and key, or set enabled to false"))
 	} else {
@@ -76,11 +82,13 @@ func (s *LDAPSpec) validate(p *field.Path) field.ErrorList {
 			errs = append(errs, field.Forbidden(p.Child("caCertFile"), "caSecretRef names the CA already. Remove one of the two"))
 		}
 	}
-	if s.CACertFile != "" && !isAbsolute(s.CACertFile) {
-		errs = append(errs, field.Invalid(p.Child("caCertFile"), s.CACertFile, "must be the absolute path of a file in the image"))
-	}
+	return append(errs, validateImageFile(p.Child("caCertFile"), s.CACertFile)...)
+}
 
-	return errs
+// isPort says whether the port of a URL is one, or is left out.
+func isPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
 }
 
 // validate checks the references even of a block that is turned off: its files
@@ -105,8 +113,8 @@ func (s *KerberosSpec) validate(p *field.Path) field.ErrorList {
 		errs = append(errs, field.Required(p.Child("krb5ConfSecretRef"), "the DittoFS image has no krb5.conf, and without one the server does not start. Name its Secret and key, or with your own image the file in krb5Conf"))
 	case s.Krb5ConfSecretRef != nil && s.Krb5Conf != "":
 		errs = append(errs, field.Forbidden(p.Child("krb5Conf"), "krb5ConfSecretRef names the file already. Remove one of the two"))
-	case s.Krb5Conf != "" && !isAbsolute(s.Krb5Conf):
-		errs = append(errs, field.Invalid(p.Child("krb5Conf"), s.Krb5Conf, "must be the absolute path of a file in the image"))
+	default:
+		errs = append(errs, validateImageFile(p.Child("krb5Conf"), s.Krb5Conf)...)
 	}
 	switch {
 	case s.ServicePrincipal == "":
@@ -115,11 +123,14 @@ func (s *KerberosSpec) validate(p *field.Path) field.ErrorList {
 		errs = append(errs, field.Invalid(p.Child("servicePrincipal"), s.ServicePrincipal, "must have the form service/host@REALM"))
 	}
 	for name, value := range map[string]string{"realm": s.Realm, "netbiosDomain": s.NetBIOSDomain, "dnsDomain": s.DNSDomain} {
-		if strings.ContainsAny(value, "@/ ") || name == "netbiosDomain" && strings.Contains(value, ".") {
+		if strings.ContainsAny(value, "@/") || strings.ContainsFunc(value, unicode.IsSpace) || name == "netbiosDomain" && strings.Contains(value, ".") {
 			errs = append(errs, field.Invalid(p.Child(name), value, "must be a bare name, without '@', '/' and blanks (and, of a NetBIOS domain, without '.')"))
 		}
 	}
 
+	errs = append(errs, validateTexts(p, map[string]string{
+		"krb5Conf": s.Krb5Conf, "servicePrincipal": s.ServicePrincipal, "realm": s.Realm, "netbiosDomain": s.NetBIOSDomain, "dnsDomain": s.DNSDomain,
+	})...)
 	if s.MachineAccount.IsEnabled() {
 		errs = append(errs, s.MachineAccount.validate(p.Child("machineAccount"))...)
 		if s.NetBIOSDomain == "" {
@@ -130,10 +141,23 @@ func (s *KerberosSpec) validate(p *field.Path) field.ErrorList {
 	return errs
 }
 
+const maxControllers = 32
+
 func (s *MachineAccountSpec) validate(p *field.Path) field.ErrorList {
 	errs := field.ErrorList{}
 	if s.AccountName == "" {
 		errs = append(errs, field.Required(p.Child("accountName"), "name the account, such as FILES$"))
+	}
+	errs = append(errs, validateTexts(p, map[string]string{"accountName": s.AccountName})...)
+	if len(s.DCAddress) > maxControllers {
+		errs = append(errs, field.TooMany(p.Child("dcAddress"), len(s.DCAddress), maxControllers))
+	}
+	for i, a := range s.DCAddress {
+		at := p.Child("dcAddress").Index(i)
+		if a == "" || strings.ContainsFunc(a, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+			errs = append(errs, field.Invalid(at, a, "must be host or host:port"))
+		}
+		errs = append(errs, validateLength(at, a, maxText)...)
 	}
 	if s.KeytabSecretRef != nil {
 		errs = append(errs, field.Forbidden(p.Child("keytabSecretRef"), "the server reads no keytab of a machine account. Put the account's password into a Secret and name it in secretRef"))
@@ -145,5 +169,3 @@ func (s *MachineAccountSpec) validate(p *field.Path) field.ErrorList {
 	}
 	return errs
 }
-
-func isAbsolute(file string) bool { return path.IsAbs(file) && path.Clean(file) == file }

@@ -2,6 +2,9 @@ package v1alpha1
 
 import (
 	"fmt"
+	"math"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -36,13 +39,15 @@ func (s *LoggingSpec) validate(p *field.Path, dirs []string) field.ErrorList {
 	if s.Output != "stdout" && s.Output != "stderr" && !within(s.Output, dirs) {
 		errs = append(errs, field.Invalid(p.Child("output"), s.Output,
 			"must be stdout, stderr, or a file under "+strings.Join(dirs, ", ")+": the rest of the file system is read-only"))
+	} else {
+		errs = append(errs, validateFile(p.Child("output"), s.Output)...)
 	}
 
 	if r := s.Rotation; r != nil {
-		for name, value := range map[string]int32{"maxSize": r.MaxSize, "maxBackups": r.MaxBackups, "maxAge": r.MaxAge} {
-			if value < 0 {
-				errs = append(errs, field.Invalid(p.Child("rotation", name), value, "must not be negative"))
-			}
+		for name, n := range map[string]struct{ value, highest int32 }{
+			"maxSize": {r.MaxSize, math.MaxInt32}, "maxBackups": {r.MaxBackups, math.MaxInt32}, "maxAge": {r.MaxAge, maxLogAge},
+		} {
+			errs = append(errs, validateRange(p.Child("rotation", name), n.value, 0, n.highest, "0 is the default")...)
 		}
 	}
 	if s.Rotation != nil && (s.Output == "stdout" || s.Output == "stderr") {
@@ -52,16 +57,14 @@ func (s *LoggingSpec) validate(p *field.Path, dirs []string) field.ErrorList {
 	return errs
 }
 
+// maxLogAge is a century, in days. The server counts an age in nanoseconds, of which
+// there are not enough for three.
+const maxLogAge = 36500
+
 // validatePorts finds ports that are out of range or taken twice.
 func (s *DittoServerSpec) validatePorts(spec *field.Path) field.ErrorList {
 	errs := field.ErrorList{}
-	taken := map[int32]string{*s.ControlPlane.Port: "controlPlane.port"}
-	// A new server opens these, whatever the Services lead to.
-	for typ, port := range adapterPorts() {
-		if *s.ControlPlane.Port == port {
-			errs = append(errs, field.Invalid(spec.Child("controlPlane", "port"), port, "is where a new server's adapter for "+typ+" listens. Choose another port"))
-		}
-	}
+	taken := map[int32]string{}
 	take := func(p *field.Path, port int32, name string) {
 		errs = append(errs, validateRange(p, port, 1, 65535, "it is a TCP port")...)
 		if other, ok := taken[port]; ok {
@@ -69,9 +72,20 @@ func (s *DittoServerSpec) validatePorts(spec *field.Path) field.ErrorList {
 		}
 		taken[port] = name
 	}
+	// A new server opens those of its adapters, whatever the Services lead to.
+	listen := func(p *field.Path, port int32, name string) {
+		for typ, adapter := range adapterPorts() {
+			if port == adapter {
+				errs = append(errs, field.Invalid(p, port, "is where a new server's adapter for "+typ+" listens. Choose another port"))
+				return
+			}
+		}
+		take(p, port, name)
+	}
 
+	listen(spec.Child("controlPlane", "port"), *s.ControlPlane.Port, "controlPlane.port")
 	if s.Metrics.Enabled {
-		take(spec.Child("metrics", "port"), *s.Metrics.Port, "metrics.port")
+		listen(spec.Child("metrics", "port"), *s.Metrics.Port, "metrics.port")
 	}
 
 	types := map[string]bool{}
@@ -93,9 +107,10 @@ func (s *DittoServerSpec) validatePorts(spec *field.Path) field.ErrorList {
 
 func (s *MetricsSpec) validate(p *field.Path) field.ErrorList {
 	errs := field.ErrorList{}
-	if !strings.HasPrefix(s.Path, "/") || strings.ContainsAny(s.Path, " \t\n{}") {
-		errs = append(errs, field.Invalid(p.Child("path"), s.Path, "must start with /, and have neither blanks nor braces in it"))
+	if !metricsPathPattern.MatchString(s.Path) || path.Clean(s.Path) != s.Path && path.Clean(s.Path)+"/" != s.Path {
+		errs = append(errs, field.Invalid(p.Child("path"), s.Path, "must be a path such as /metrics, without '//', '.' and '..', and without blanks and any of {}?#: the server takes it for a pattern"))
 	}
+	errs = append(errs, validateTexts(p, map[string]string{"path": s.Path})...)
 	if s.BearerTokenSecret != nil {
 		errs = append(errs, s.BearerTokenSecret.validate(p.Child("bearerTokenSecret"))...)
 	}
@@ -104,20 +119,24 @@ func (s *MetricsSpec) validate(p *field.Path) field.ErrorList {
 			errs = append(errs, field.Required(p.Child("enabled"), "there is nothing to scrape. Set enabled to true, or serviceMonitor.enabled to false"))
 		}
 		if m.Interval != "" && !intervalPattern.MatchString(m.Interval) {
-			errs = append(errs, field.Invalid(p.Child("serviceMonitor", "interval"), m.Interval, "must be a duration as Prometheus has it, such as 30s"))
+			errs = append(errs, field.Invalid(p.Child("serviceMonitor", "interval"), m.Interval, "must be a duration as Prometheus has it, such as 30s or 1m30s, the largest unit first"))
 		}
 	}
 	return errs
 }
 
+var (
+	// metricsPathPattern leaves out what has a meaning in the patterns of Go's
+	// ServeMux, and what a request's path does not have.
+	metricsPathPattern = regexp.MustCompile(`^/[^\s{}?#]*$`)
+
+	// intervalPattern is the Prometheus operator's.
+	intervalPattern = regexp.MustCompile(`^(0|([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?)$`)
+)
+
 // validateShutdown wants the grace period to leave time for a shutdown.
 func (s *DittoServerSpec) validateShutdown(spec *field.Path) field.ErrorList {
-	errs := validateDuration(spec.Child("shutdownTimeout"), s.ShutdownTimeout)
-
-	if timeout, err := time.ParseDuration(s.ShutdownTimeout); err == nil && timeout > MaxShutdownTimeout {
-		errs = append(errs, field.Invalid(spec.Child("shutdownTimeout"), s.ShutdownTimeout, "must be at most "+MaxShutdownTimeout.String()))
-	}
-
+	errs := validateDuration(spec.Child("shutdownTimeout"), s.ShutdownTimeout, 0, MaxShutdownTimeout)
 	g := s.TerminationGracePeriodSeconds
 	if g == nil {
 		return errs

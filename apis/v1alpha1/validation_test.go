@@ -70,20 +70,51 @@ func TestValidate(t *testing.T) {
 		"ProfileUnknown":        {reason: "There are three types.", edit: fields{"podSecurityContext": fields{"seccompProfile": fields{"type": "Strict"}}}, want: []string{"spec.podSecurityContext.seccompProfile.type"}},
 		"Windows":               {reason: "The server runs on Linux.", edit: fields{"podSecurityContext": fields{"windowsOptions": fields{}}}, want: []string{"spec.podSecurityContext.windowsOptions"}},
 
-		"LowPort":           {reason: "A process that is not root may not open it.", edit: fields{"controlPlane.port": 443}, want: []string{"spec.controlPlane.port"}},
-		"LowPortOfMetrics":  {reason: "The metrics are opened by the same process.", edit: fields{"metrics.port": 90}, want: []string{"spec.metrics.port"}},
-		"LowPortOff":        {reason: "What is off opens nothing.", edit: fields{"metrics": fields{"port": 90}}},
-		"LowPortCapability": {reason: "A capability of the container is none of a process that is not root.", edit: fields{"controlPlane.port": 443, "securityContext": fields{"capabilities": fields{"add": []any{"NET_BIND_SERVICE"}}}}, want: []string{"spec.controlPlane.port"}},
-		"LowPortRoot":       {reason: "Root with the capability may open it.", edit: fields{"controlPlane.port": 443, "securityContext": fields{"runAsUser": 0, "capabilities": fields{"add": []any{"NET_BIND_SERVICE"}}}}},
-		"LowPortRootCAP":    {reason: "Container runtimes put CAP_ before it, and know no CAP_CAP_NET_BIND_SERVICE.", edit: fields{"controlPlane.port": 443, "securityContext": fields{"runAsUser": 0, "capabilities": fields{"add": []any{"CAP_NET_BIND_SERVICE"}}}}, want: []string{"spec.controlPlane.port", "spec.securityContext.capabilities.add[0]"}},
-		"MetricsPathBraces": {reason: "The server takes braces for a pattern.", edit: fields{"metrics.path": "/m{x"}, want: []string{"spec.metrics.path"}},
-		"SQLiteQuestion":    {reason: "The server ends the name there.", edit: fields{"database": fields{"type": "sqlite", "sqlite": fields{"path": "/data/controlplane/a?b.db"}}}, want: []string{"spec.database.sqlite.path"}},
-		"SQLiteIsLog":       {reason: "A log is no database.", edit: fields{"database": fields{"type": "sqlite", "sqlite": fields{"path": "/data/controlplane/a"}}, "logging.output": "/data/controlplane/a"}, want: []string{"spec.database.sqlite.path"}},
-		"LDAPBlankDN":       {reason: "The server does not start without it, and blanks are nothing.", edit: fields{"identity.ldap.baseDN": " "}, want: []string{"spec.identity.ldap.baseDN"}},
-		"PortOfNewAdapter":  {reason: "A new server opens it, whatever the Services lead to.", edit: fields{"controlPlane.port": 12049, "adapters": []any{}}, want: []string{"spec.controlPlane.port"}},
-		"LowPortRootDrops":  {reason: "Root without the capability may not.", edit: fields{"controlPlane.port": 443, "securityContext": fields{"runAsUser": 0}}, want: []string{"spec.controlPlane.port"}},
-		"LowPortSysctl":     {reason: "The kernel can let everybody open it.", edit: fields{"controlPlane.port": 443, "podSecurityContext": fields{"sysctls": []any{fields{"name": "net.ipv4.ip_unprivileged_port_start", "value": "443"}}}}},
-		"LowPortSysctlHigh": {reason: "The kernel lets nobody open what is below.", edit: fields{"controlPlane.port": 80, "podSecurityContext": fields{"sysctls": []any{fields{"name": "net.ipv4.ip_unprivileged_port_start", "value": "443"}}}}, want: []string{"spec.controlPlane.port"}},
+		"LowPort":                 {reason: "A process that is not root may not open it.", edit: fields{"controlPlane.port": 443}, want: []string{"spec.controlPlane.port"}},
+		"LowPortOfMetrics":        {reason: "The metrics are opened by the same process.", edit: fields{"metrics.port": 90}, want: []string{"spec.metrics.port"}},
+		"LowPortOff":              {reason: "What is off opens nothing.", edit: fields{"metrics": fields{"port": 90}}},
+		"LowPortCapability":       {reason: "A capability of the container is none of a process that is not root.", edit: fields{"controlPlane.port": 443, "securityContext": fields{"capabilities": fields{"add": []any{"NET_BIND_SERVICE"}}}}, want: []string{"spec.controlPlane.port"}},
+		"LowPortRoot":             {reason: "Root with the capability may open it.", edit: fields{"controlPlane.port": 443, "securityContext": fields{"runAsUser": 0, "capabilities": fields{"add": []any{"NET_BIND_SERVICE"}}}}},
+		"LowPortRootCAP":          {reason: "Container runtimes put CAP_ before it, and know no CAP_CAP_NET_BIND_SERVICE.", edit: fields{"controlPlane.port": 443, "securityContext": fields{"runAsUser": 0, "capabilities": fields{"add": []any{"CAP_NET_BIND_SERVICE"}}}}, want: []string{"spec.controlPlane.port", "spec.securityContext.capabilities.add[0]"}},
+		"MetricsPathBraces":       {reason: "The server takes braces for a pattern.", edit: fields{"metrics.path": "/m{x"}, want: []string{"spec.metrics.path"}},
+		"SQLiteQuestion":          {reason: "The server ends the name there.", edit: fields{"database": fields{"type": "sqlite", "sqlite": fields{"path": "/data/controlplane/a?b.db"}}}, want: []string{"spec.database.sqlite.path"}},
+		"SQLiteIsLog":             {reason: "A log is no database.", edit: fields{"database": fields{"type": "sqlite", "sqlite": fields{"path": "/data/controlplane/a"}}, "logging.output": "/data/controlplane/a"}, want: []string{"spec.database.sqlite.path"}},
+		"LDAPBlankDN":             {reason: "The server does not start without it, and blanks are nothing.", edit: fields{"identity.ldap.baseDN": " "}, want: []string{"spec.identity.ldap.baseDN"}},
+		"PortOfMetricsNewAdapter": {reason: "A new server opens it, whatever the Services lead to.", edit: fields{"metrics.port": 1445, "adapters": []any{fields{"type": "smb", "port": 445}}}, want: []string{"spec.metrics.port"}},
+		"PortOfMetricsDefaults":   {reason: "The adapters of the default have ports too, and one mistake is reported once.", edit: fields{"metrics.port": 12049, "adapters": []any{fields{"type": "nfs"}}}, want: []string{"spec.metrics.port"}},
+		"MetricsPathTwoSlashes":   {reason: "The server answers such a request with another path.", edit: fields{"metrics.path": "//metrics"}, want: []string{"spec.metrics.path"}},
+		"MetricsPathClimbs":       {reason: "The server answers such a request with another path.", edit: fields{"metrics.path": "/a/../metrics"}, want: []string{"spec.metrics.path"}},
+		"MetricsPathDirectory":    {reason: "A path may end in a slash.", edit: fields{"metrics.path": "/metrics/"}},
+		"MetricsPathRoot":         {reason: "A path may be the shortest.", edit: fields{"metrics.path": "/"}},
+		"IntervalBackwards":       {reason: "Prometheus wants the largest unit first.", edit: fields{"metrics.serviceMonitor.interval": "30s1m"}, want: []string{"spec.metrics.serviceMonitor.interval"}},
+		"IntervalOfTwoUnits":      {reason: "Prometheus reads more than one unit.", edit: fields{"metrics.serviceMonitor.interval": "1m30s"}},
+		"SQLiteIsInLog":           {reason: "A file is no directory.", edit: fields{"database": fields{"type": "sqlite", "sqlite": fields{"path": "/data/controlplane/a/b"}}, "logging.output": "/data/controlplane/a"}, want: []string{"spec.database.sqlite.path"}},
+		"SQLiteJournalIsLog":      {reason: "SQLite writes files beside its own.", edit: fields{"logging.output": "/data/controlplane/controlplane.db-wal"}, want: []string{"spec.database.sqlite.path"}},
+		"SQLiteLongName":          {reason: "File systems have no longer names, and SQLite appends to it.", edit: fields{"database": fields{"type": "sqlite", "sqlite": fields{"path": "/data/controlplane/" + strings.Repeat("é", 101)}}}, want: []string{"spec.database.sqlite.path"}},
+		"SQLiteLostAndFound":      {reason: "The directory is root's.", edit: fields{"database": fields{"type": "sqlite", "sqlite": fields{"path": "/data/controlplane/lost+found/a"}}}, want: []string{"spec.database.sqlite.path"}},
+		"OutputLongName":          {reason: "File systems have no longer names, and old logs are given a date.", edit: fields{"logging.output": "/tmp/" + strings.Repeat("a", 201)}, want: []string{"spec.logging.output"}},
+		"OutputWithControl":       {reason: "A file with such a name is hard to remove.", edit: fields{"logging.output": "/tmp/a\x07b"}, want: []string{"spec.logging.output"}},
+		"OldLogs":                 {reason: "The server counts in nanoseconds.", edit: fields{"logging.rotation": fields{"maxAge": 106752}}, want: []string{"spec.logging.rotation.maxAge"}},
+		"TokensOfNoTime":          {reason: "The tokens would not be good when they arrive.", edit: fields{"identity.jwt.accessTokenDuration": "1ms", "identity.jwt.refreshTokenDuration": "999ms"}, want: []string{"spec.identity.jwt.accessTokenDuration", "spec.identity.jwt.refreshTokenDuration"}},
+		"TokensOfOneSecond":       {reason: "The shortest that is of use.", edit: fields{"identity.jwt.accessTokenDuration": "1s"}},
+		"LongShutdown":            {reason: "A server that takes hours to stop is stuck.", edit: fields{"shutdownTimeout": "61m"}, want: []string{"spec.shutdownTimeout"}},
+		"LDAPPortAlone":           {reason: "A directory is somewhere.", edit: fields{"identity.ldap.url": "ldaps://:636"}, want: []string{"spec.identity.ldap.url"}},
+		"LDAPHighPort":            {reason: "Ports end at 65535.", edit: fields{"identity.ldap.url": "ldaps://dc:65536"}, want: []string{"spec.identity.ldap.url"}},
+		"LDAPNoPort":              {reason: "Ports start at 1.", edit: fields{"identity.ldap.url": "ldaps://dc:0"}, want: []string{"spec.identity.ldap.url"}},
+		"LDAPCapitals":            {reason: "The server reads the scheme in any case.", edit: fields{"identity.ldap.url": "LDAPS://dc:636"}},
+		"LDAPControl":             {reason: "A name is of one line.", edit: fields{"identity.ldap.baseDN": "dc=a\ndc=b"}, want: []string{"spec.identity.ldap.baseDN"}},
+		"LDAPCAIsRoot":            {reason: "A directory is no file.", edit: fields{"identity.ldap.caSecretRef": nil, "identity.ldap.caCertFile": "/"}, want: []string{"spec.identity.ldap.caCertFile"}},
+		"KerberosConfIsRoot":      {reason: "A directory is no file.", edit: fields{"identity.kerberos.krb5ConfSecretRef": nil, "identity.kerberos.krb5Conf": "/"}, want: []string{"spec.identity.kerberos.krb5Conf"}},
+		"KerberosConfInTmp":       {reason: "An empty volume hides it.", edit: fields{"identity.kerberos.krb5ConfSecretRef": nil, "identity.kerberos.krb5Conf": "/tmp/krb5.conf"}, want: []string{"spec.identity.kerberos.krb5Conf"}},
+		"KerberosConfOfImage":     {reason: "A file of the image is as good.", edit: fields{"identity.kerberos.krb5ConfSecretRef": nil, "identity.kerberos.krb5Conf": "/etc/krb5.conf"}},
+		"KerberosTab":             {reason: "A realm is a bare name.", edit: fields{"identity.kerberos.dnsDomain": "a\u00a0b"}, want: []string{"spec.identity.kerberos.dnsDomain"}},
+		"Controllers":             {reason: "A controller has an address.", edit: fields{"identity.kerberos.machineAccount.dcAddress": []any{"dc:135", "", "d c"}}, want: []string{"spec.identity.kerberos.machineAccount.dcAddress[1]", "spec.identity.kerberos.machineAccount.dcAddress[2]"}},
+		"PerconaStorageClass":     {reason: "A class has a name.", edit: fields{"percona": fields{"enabled": true, "deleteWithServer": true, "storageClassName": "Fast!"}}, want: []string{"spec.percona.storageClassName"}},
+		"PerconaBackupTexts":      {reason: "What an S3 service is asked for has no blanks.", edit: fields{"percona": fields{"enabled": true, "deleteWithServer": true, "backup": fields{"enabled": true, "bucket": "a b", "endpoint": "e", "region": "r\n", "credentialsSecretRef": fields{"name": "s"}}}}, want: []string{"spec.percona.backup.bucket", "spec.percona.backup.region", "spec.percona.backup.region"}},
+		"PortOfNewAdapter":        {reason: "A new server opens it, whatever the Services lead to.", edit: fields{"controlPlane.port": 12049, "adapters": []any{}}, want: []string{"spec.controlPlane.port"}},
+		"LowPortRootDrops":        {reason: "Root without the capability may not.", edit: fields{"controlPlane.port": 443, "securityContext": fields{"runAsUser": 0}}, want: []string{"spec.controlPlane.port"}},
+		"LowPortSysctl":           {reason: "The kernel can let everybody open it.", edit: fields{"controlPlane.port": 443, "podSecurityContext": fields{"sysctls": []any{fields{"name": "net.ipv4.ip_unprivileged_port_start", "value": "443"}}}}},
+		"LowPortSysctlHigh":       {reason: "The kernel lets nobody open what is below.", edit: fields{"controlPlane.port": 80, "podSecurityContext": fields{"sysctls": []any{fields{"name": "net.ipv4.ip_unprivileged_port_start", "value": "443"}}}}, want: []string{"spec.controlPlane.port"}},
 
 		"Labels":             {reason: "Labels have a form.", edit: fields{"podLabels": fields{"team": "not a label"}, "nodeSelector": fields{"disk type": "ssd"}, "metrics.serviceMonitor": fields{"enabled": true, "labels": fields{"a": "-"}}}, want: []string{"spec.metrics.serviceMonitor.labels", "spec.nodeSelector", "spec.podLabels"}},
 		"Annotations":        {reason: "Names of annotations have a form.", edit: fields{"podAnnotations": fields{"a b": "x"}, "service.annotations": fields{"a b": "x"}, "adapterServices.annotations": fields{"a b": "x"}}, want: []string{"spec.adapterServices.annotations", "spec.podAnnotations", "spec.service.annotations"}},
@@ -144,6 +175,34 @@ func TestDefaultsAreStable(t *testing.T) {
 	twice.Default(Defaults{Image: "another", ServiceType: "NodePort"})
 	if diff := cmp.Diff(once, twice); diff != "" {
 		t.Errorf("Defaults should not change what is set: -once, +twice:\n%s", diff)
+	}
+}
+
+// TestIsSchedule goes through what Kubernetes takes for a schedule.
+func TestIsSchedule(t *testing.T) {
+	for schedule, tc := range map[string]struct {
+		reason string
+		want   bool
+	}{
+		"0 2 * * *":              {reason: "All numbers or any.", want: true},
+		"*/5 0-6,22 ? JAN-mar 1": {reason: "Steps, ranges, lists and names.", want: true},
+		"@daily":                 {reason: "Some have a name.", want: true},
+		"":                       {reason: "A schedule says when."},
+		"0 2 * *":                {reason: "There are five fields."},
+		"0 0 2 * * *":            {reason: "There are no seconds."},
+		"60 2 * * *":             {reason: "An hour has 60 minutes."},
+		"0 2 0 * *":              {reason: "Days are counted from 1."},
+		"0 2 * * 7":              {reason: "Sunday is 0."},
+		"0 2 * feb-jan *":        {reason: "A range goes upward."},
+		"*/0 2 * * *":            {reason: "A step leads somewhere."},
+		"0 2 * * sunday":         {reason: "Names have three letters."},
+		"0 2 * anf *":            {reason: "A part of two names is none."},
+		"TZ=UTC 0 2 * * *":       {reason: "Kubernetes takes no time zone here."},
+		"@reboot":                {reason: "A cluster is not started again."},
+	} {
+		if got := isSchedule(schedule); got != tc.want {
+			t.Errorf("%s\nisSchedule(%q): want %t, got %t", tc.reason, schedule, tc.want, got)
+		}
 	}
 }
 

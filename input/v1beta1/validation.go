@@ -5,7 +5,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
@@ -44,12 +43,9 @@ func (in *Input) Validate() field.ErrorList {
 			[]corev1.ServiceType{"", corev1.ServiceTypeClusterIP, corev1.ServiceTypeNodePort, corev1.ServiceTypeLoadBalancer})...)
 	}
 
-	errs = append(errs, v1alpha1.ValidateResources(in.Resources, field.NewPath("input", "resources"))...)
-	if c := in.StorageClassName; c != nil && *c != "" && len(validation.IsDNS1123Subdomain(*c)) > 0 {
-		errs = append(errs, field.Invalid(field.NewPath("input", "storageClassName"), *c, "must be the name of a StorageClass"))
-	}
-
-	return errs
+	errs = append(errs, v1alpha1.ValidateImage(in.Image, field.NewPath("input", "image"))...)
+	errs = append(errs, v1alpha1.ValidateStorageClass(in.StorageClassName, field.NewPath("input", "storageClassName"))...)
+	return append(errs, v1alpha1.ValidateResources(in.Resources, field.NewPath("input", "resources"))...)
 }
 
 // ParsedTTL is the TTL of an Input that is valid, or 0 if it has none.
