@@ -43,6 +43,7 @@ func TestEndToEnd(t *testing.T) {
 			{6, "MissingForAWhile", missingForAWhile},
 			{7, "Storage", storage},
 			{7, "BadSpec", badSpec},
+			{7, "Fields", fields},
 			{9, "Manual", manual},
 			{13, "Held", held},
 			{13, "Waiting", waiting},
