@@ -66,11 +66,11 @@ type oracle struct {
 func odd(value any) []any {
 	switch value.(type) {
 	case string:
-		return []any{"", " ", "a b", "Ab", "a/b", "a/b/c", "-", "é", "a\n", "8", "-1", "../a", "/", "512m", strings.Repeat("a", 64), strings.Repeat("a", 300), "${x}"}
+		return []any{"", " ", "Ab", "a/b/c", "-", "é", "a\n", "-1", "../a", strings.Repeat("a", 64), strings.Repeat("a", 300)}
 	case bool:
 		return []any{true, false}
 	case int64:
-		return []any{int64(-1), int64(0), int64(1), int64(80), int64(101), int64(65536), int64(math.MaxInt32)}
+		return []any{int64(-1), int64(0), int64(101), int64(65536), int64(math.MaxInt32)}
 	}
 	return nil
 }
@@ -261,8 +261,8 @@ func (s *oracle) verdict(other map[string]any) string {
 		return err.Error()
 	}
 	objects := []runtime.Object{want.ConfigMap, want.StatefulSet, podOf(&want)}
-	for _, name := range slices.Sorted(maps.Keys(want.Companions)) {
-		objects = append(objects, want.Companions[name])
+	for _, name := range slices.Sorted(maps.Keys(want.Supporting)) {
+		objects = append(objects, want.Supporting[name])
 	}
 	for _, o := range objects {
 		u, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
