@@ -2,11 +2,7 @@ package dittofs
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -63,9 +59,7 @@ func Check(input string, value []byte) string {
 			return "it holds no certificate in PEM form"
 		}
 	case TLSCertFile:
-		if len(certificates(value)) == 0 {
-			return "it holds no certificate in PEM form"
-		}
+		return checkCertificate(value)
 	case TLSKeyFile:
 		return checkPrivateKey(value)
 	case Krb5ConfFile:
@@ -103,53 +97,4 @@ func parsed(what string, parse func() error) (problem string) {
 		return problem
 	}
 	return ""
-}
-
-func checkPrivateKey(value []byte) string {
-	for block, rest := pem.Decode(value); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "PRIVATE KEY" && !strings.HasSuffix(block.Type, " PRIVATE KEY") {
-			continue
-		}
-		if block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") {
-			return "the private key is encrypted, and the server cannot ask for its passphrase. Store it without one"
-		}
-		return ""
-	}
-	return "it holds no private key in PEM form"
-}
-
-// CheckTogether says the same of inputs that must fit each other, and which of them
-// to blame. What Check finds of each alone it does not find again.
-func CheckTogether(values map[string][]byte) (input, problem string) {
-	crt, key := values[TLSCertFile], values[TLSKeyFile]
-	chain := certificates(crt)
-	if len(chain) == 0 || checkPrivateKey(key) != "" {
-		return "", ""
-	}
-	if pair, err := tls.X509KeyPair(crt, key); err == nil {
-		if k, ok := pair.PrivateKey.(*ecdsa.PrivateKey); ok && k.Curve == elliptic.P224() {
-			return TLSKeyFile, "no client takes a key on the curve P-224, nor does the kubelet's probe. Use P-256"
-		}
-		return "", ""
-	}
-	for _, c := range chain[1:] {
-		if _, err := tls.X509KeyPair(c, key); err == nil {
-			return TLSCertFile, "the server's own certificate has to come first, and those of its issuers after it"
-		}
-	}
-	if _, err := tls.X509KeyPair(chain[0], key); err == nil {
-		return TLSCertFile, "its first block is no certificate that can be read"
-	}
-	return TLSKeyFile, "it is not the key of the certificate beside it"
-}
-
-// certificates are those of a value that can be read, each in PEM form.
-func certificates(value []byte) [][]byte {
-	cs := [][]byte{}
-	for block, rest := pem.Decode(value); block != nil; block, rest = pem.Decode(rest) {
-		if _, err := x509.ParseCertificate(block.Bytes); block.Type == "CERTIFICATE" && err == nil {
-			cs = append(cs, pem.EncodeToMemory(block))
-		}
-	}
-	return cs
 }

@@ -52,14 +52,12 @@ func checkName(name string) string {
 // timeZone is where the server's driver looks for a time zone, in the whole address.
 // No part of the address ends with an ampersand, so one that does not have it itself
 // makes a time zone of all that follows.
-//
-//nolint:gochecknoglobals // A constant.
 var timeZone = regexp.MustCompile(`(time_zone|TimeZone|timezone)=(UTC&)?`)
 
 // checkTimeZone looks for what the server's driver takes for a time zone. PostgreSQL
 // knows none of that name, or another than was meant.
 func checkTimeZone(value string) string {
-	if m := timeZone.FindStringSubmatch(value); m != nil && m[2] == "" {
+	if m := timeZone.FindStringSubmatch(value); len(m) > 0 && m[2] == "" {
 		return "the server's database driver takes a part of it for the setting of a time zone. Choose one without an equals sign"
 	}
 	return ""

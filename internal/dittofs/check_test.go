@@ -2,9 +2,12 @@ package dittofs
 
 import (
 	"crypto"
+	"crypto/ecdh"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"math/big"
@@ -132,6 +135,27 @@ func keytabOf(t *testing.T) string {
 func TestCheckTogether(t *testing.T) {
 	certificate, key := newCertificate(t)
 	other, otherKey := newCertificate(t)
+	broken := strings.Replace(other, "M", "A", 1)
+	p224, p224Key := certificateOf(t, newKey(t, elliptic.P224()))
+	p521, p521Key := certificateOf(t, newKey(t, elliptic.P521()))
+	_, edPrivate, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ed, edKey := certificateOf(t, edPrivate)
+	exchange, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sec1Private := newKey(t, elliptic.P384())
+	sec1, _ := certificateOf(t, sec1Private)
+	sec1Key, err := x509.MarshalECPrivateKey(sec1Private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key1024, key512 := newRSAKey(t, 1024), newRSAKey(t, 512)
+	rsa1024, _ := certificateOf(t, key1024)
+	long := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), maxRSABits, 1), E: 65537}
 
 	cases := map[string]struct {
 		reason           string
@@ -142,8 +166,21 @@ func TestCheckTogether(t *testing.T) {
 		"WithIssuer":  {reason: "The issuer's may follow.", certificate: certificate + other, key: key},
 		"IssuerFirst": {reason: "The server's own has to come first, and it is there.", certificate: other + certificate, key: key, input: TLSCertFile, problem: "has to come first"},
 		"OfAnother":   {reason: "A key is that of one certificate.", certificate: certificate, key: otherKey, input: TLSKeyFile, problem: "not the key"},
-		"BrokenFirst": {reason: "What the server reads first has to be readable.", certificate: strings.Replace(other, "M", "A", 1) + certificate, key: key, input: TLSCertFile, problem: "first block"},
+		"BrokenFirst": {reason: "What the server reads first has to be readable.", certificate: broken + certificate, key: key, input: TLSCertFile, problem: "certificate 1 in it"},
+		"BrokenLater": {reason: "A client reads all that it is sent.", certificate: certificate + broken, key: key, input: TLSCertFile, problem: "certificate 2 in it"},
+		"BrokenAlone": {reason: "A certificate without a key is read too.", certificate: broken, input: TLSCertFile, problem: "certificate 1 in it"},
 		"NoKey":       {reason: "What is wrong alone is said alone.", certificate: certificate, key: "text"},
+		"KeyBroken":   {reason: "What cannot be read is no key of another certificate.", certificate: certificate, key: pemOf("PRIVATE KEY", []byte("text")), input: TLSKeyFile, problem: "cannot be read"},
+		"KeyAlone":    {reason: "A key without a certificate is read too.", key: pemOf("EC PRIVATE KEY", []byte("text")), input: TLSKeyFile, problem: "cannot be read"},
+		"KeyExchange": {reason: "X25519 signs nothing.", certificate: certificate, key: keyOf(t, exchange), input: TLSKeyFile, problem: "cannot be read"},
+		"KeyP224":     {reason: "No client takes the curve.", certificate: p224, key: p224Key, input: TLSKeyFile, problem: "P-224"},
+		"KeyP521":     {reason: "Clients take the curve.", certificate: p521, key: p521Key},
+		"KeyEd25519":  {reason: "The kubelet takes it.", certificate: ed, key: edKey},
+		"KeySEC1":     {reason: "OpenSSL writes keys on curves in this form, after their parameters.", certificate: sec1, key: pemOf("EC PARAMETERS", []byte("curve")) + pemOf("EC PRIVATE KEY", sec1Key)},
+		"KeyPKCS1":    {reason: "OpenSSL writes RSA keys in this form.", certificate: rsa1024, key: pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key1024))},
+		"RSAShort":    {reason: "Go signs nothing with it.", certificate: issue(t, key512.Public()), key: pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key512)), input: TLSKeyFile, problem: "1024 bits"},
+		"RSALong":     {reason: "The kubelet reads no longer one, whosoever's.", certificate: certificate + issue(t, long), key: key, input: TLSCertFile, problem: "8192 bits"},
+		"ChainLong":   {reason: "A client reads no longer message.", certificate: strings.Repeat(certificate, maxChainBytes/200), key: key, input: TLSCertFile, problem: "256 KiB"},
 	}
 
 	for name, tc := range cases {
@@ -175,22 +212,54 @@ func FuzzCheck(f *testing.F) {
 // newCertificate returns a certificate and its private key, in PEM form.
 func newCertificate(tb testing.TB) (certificate, key string) {
 	tb.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	return certificateOf(tb, newKey(tb, elliptic.P256()))
+}
+
+func newKey(tb testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
+	tb.Helper()
+	private, err := ecdsa.GenerateKey(curve, rand.Reader)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return certificateOf(tb, private)
+	return private
+}
+
+// newRSAKey makes keys that Go's own generator finds too short, too.
+func newRSAKey(tb testing.TB, bits int) *rsa.PrivateKey {
+	tb.Helper()
+	const exponent = 65537
+	for {
+		p, err := rand.Prime(rand.Reader, bits/2)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		q, err := rand.Prime(rand.Reader, bits/2)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		one := big.NewInt(1)
+		phi := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
+		if d := new(big.Int).ModInverse(big.NewInt(exponent), phi); d != nil && p.Cmp(q) != 0 {
+			return &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: exponent}, D: d, Primes: []*big.Int{p, q}}
+		}
+	}
+}
+
+// issue returns a certificate of a public key, in PEM form.
+func issue(tb testing.TB, public any) string {
+	tb.Helper()
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, newKey(tb, elliptic.P256()))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return pemOf("CERTIFICATE", der)
 }
 
 // certificateOf returns a certificate of a private key, and the key, in PEM form.
 func certificateOf(tb testing.TB, private crypto.Signer) (certificate, key string) {
 	tb.Helper()
-	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return pemOf("CERTIFICATE", der), keyOf(tb, private)
+	return issue(tb, private.Public()), keyOf(tb, private)
 }
 
 // keyOf is a private key in PEM form.

@@ -1,0 +1,148 @@
+package dittofs
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"iter"
+	"strings"
+)
+
+// What Go's TLS takes, and so the server and the kubelet's probe. A client reads each
+// certificate that it is sent, not only the server's own.
+const (
+	minRSABits    = 1024
+	maxRSABits    = 8192
+	maxChainBytes = 256 << 10
+)
+
+// checkCertificate looks for a certificate. What is in it, CheckTogether reads.
+func checkCertificate(value []byte) string {
+	for range certificates(value) {
+		return ""
+	}
+	return "it holds no certificate in PEM form"
+}
+
+// checkPrivateKey looks for a key. What is in it, CheckTogether reads.
+func checkPrivateKey(value []byte) string {
+	switch block := privateKey(value); {
+	case block == nil:
+		return "it holds no private key in PEM form"
+	case block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"):
+		return "the private key is encrypted, and the server cannot ask for its passphrase. Store it without one"
+	}
+	return ""
+}
+
+// CheckTogether says the same of inputs that must fit each other, and which of them
+// to blame. What Check finds of each alone it does not find again. It reads each
+// certificate and the key once: to read a key takes longer than all else.
+func CheckTogether(values map[string][]byte) (input, problem string) {
+	crt, key := values[TLSCertFile], values[TLSKeyFile]
+	chain, problem := parseChain(crt)
+	if problem != "" {
+		return TLSCertFile, problem
+	}
+	if checkPrivateKey(key) != "" {
+		return "", ""
+	}
+	private := parseKey(privateKey(key).Bytes)
+	if private == nil {
+		return TLSKeyFile, "its private key cannot be read. It must be one of RSA, ECDSA or Ed25519"
+	}
+	if len(chain) == 0 {
+		return "", ""
+	}
+
+	public, _ := private.Public().(interface {
+		Equal(other crypto.PublicKey) bool
+	})
+	if public.Equal(chain[0].PublicKey) {
+		if problem := checkKind(public); problem != "" {
+			return TLSKeyFile, problem
+		}
+		return "", ""
+	}
+	for _, c := range chain[1:] {
+		if public.Equal(c.PublicKey) {
+			return TLSCertFile, "the server's own certificate has to come first, and those of its issuers after it"
+		}
+	}
+	return TLSKeyFile, "it is not the key of the certificate beside it"
+}
+
+// checkKind says why no client takes a server with such a key.
+func checkKind(public any) string {
+	switch k := public.(type) {
+	case *ecdsa.PublicKey:
+		if k.Curve == elliptic.P224() {
+			return "no client takes a key on the curve P-224, nor does the kubelet's probe. Use P-256"
+		}
+	case *rsa.PublicKey:
+		if k.N.BitLen() < minRSABits {
+			return fmt.Sprintf("an RSA key must have at least %d bits", minRSABits)
+		}
+	}
+	return ""
+}
+
+// parseChain reads all certificates, as clients do.
+func parseChain(value []byte) (chain []*x509.Certificate, problem string) {
+	const list, each = 4, 5 // What TLS 1.3 adds to all certificates, and to each.
+	size := list
+	for der := range certificates(value) {
+		if size += len(der) + each; size > maxChainBytes {
+			return nil, fmt.Sprintf("its certificates have more than %d KiB, which no client takes. Leave out all but the server's own and those of its issuers", maxChainBytes>>10)
+		}
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, fmt.Sprintf("certificate %d in it cannot be read", len(chain)+1)
+		}
+		chain = append(chain, c)
+		if k, ok := c.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() > maxRSABits {
+			return nil, fmt.Sprintf("certificate %d in it has an RSA key of more than %d bits, which the kubelet's probe refuses", len(chain), maxRSABits)
+		}
+	}
+	return chain, ""
+}
+
+// parseKey reads a key in each form that the server knows.
+func parseKey(der []byte) crypto.Signer {
+	if k, err := x509.ParsePKCS1PrivateKey(der); err == nil {
+		return k
+	}
+	if k, err := x509.ParsePKCS8PrivateKey(der); err == nil {
+		signer, _ := k.(crypto.Signer) // A key for key exchange signs nothing.
+		return signer
+	}
+	if k, err := x509.ParseECPrivateKey(der); err == nil {
+		return k
+	}
+	return nil
+}
+
+// certificates are those of a value, not yet read.
+func certificates(value []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for block, rest := pem.Decode(value); block != nil; block, rest = pem.Decode(rest) {
+			if block.Type == "CERTIFICATE" && !yield(block.Bytes) {
+				return
+			}
+		}
+	}
+}
+
+// privateKey is the first of a value, which is the one that the server takes, or nil.
+func privateKey(value []byte) *pem.Block {
+	for block, rest := pem.Decode(value); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "PRIVATE KEY" || strings.HasSuffix(block.Type, " PRIVATE KEY") {
+			return block
+		}
+	}
+	return nil
+}
