@@ -117,6 +117,34 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheckKerberos names the place of what is wrong, and nothing of it.
+func TestCheckKerberos(t *testing.T) {
+	cases := map[string]struct{ reason, input, value, problem string }{
+		"Setting":       {reason: "A setting is wrong by itself.", input: Krb5ConfFile, value: "# a comment\n\n[libdefaults]\n rdns = no\n forwardable = perhaps\n default_realm = A\n", problem: "line 5 of it"},
+		"CRLF":          {reason: "Lines of Windows are lines.", input: Krb5ConfFile, value: "[libdefaults]\r\n forwardable = perhaps\r\n", problem: "line 2 of it"},
+		"SameElsewhere": {reason: "What is not read is not refused.", input: Krb5ConfFile, value: "[appdefaults]\n forwardable = perhaps\n[libdefaults]\n forwardable = perhaps\n", problem: "line 4 of it"},
+		"InRealm":       {reason: "A realm is read at its end, but the line is in it.", input: Krb5ConfFile, value: "[realms]\n A = {\n  kdc = a\n  nonsense\n  kdc = b\n }\n", problem: "line 4 of it"},
+		"SecondRealm":   {reason: "Each realm has lines.", input: Krb5ConfFile, value: "[realms]\n A = {\n  kdc = a\n }\n B = {\n  nonsense\n }\n", problem: "line 6 of it"},
+		"RealmOneLine":  {reason: "The parser panics where a realm ends in the line of its start.", input: Krb5ConfFile, value: "[realms]\n A = { kdc = a }\n", problem: "line 2 of it"},
+		"NoRealm":       {reason: "What was not opened cannot be closed.", input: Krb5ConfFile, value: "[realms]\n A = {\n }\n }\n", problem: "line 4 of it"},
+		"Version4":      {reason: "The parser knows no Kerberos 4.", input: Krb5ConfFile, value: "[realms]\n A = {\n  v4_realm = B\n }\n", problem: "line 3 of it"},
+		"DomainRealm":   {reason: "A domain has a realm.", input: Krb5ConfFile, value: "[domain_realm]\n a = A\n nonsense\n", problem: "line 3 of it"},
+		"LastLine":      {reason: "No newline has to be at the end.", input: Krb5ConfFile, value: "[libdefaults]\n nonsense", problem: "line 2 of it"},
+		"LongFile":      {reason: "To look for the line would take long.", input: Krb5ConfFile, value: "[libdefaults]\n nonsense\n" + strings.Repeat(" rdns = no\n", maxSearchedLines), problem: "as a krb5.conf"},
+		"KeytabSecond":  {reason: "The first entry can be read.", input: KeytabFile, value: keytabOf(t) + keytabOf(t)[2:30], problem: "entry 2 of"},
+		"KeytabFirst":   {reason: "No entry can be read.", input: KeytabFile, value: keytabOf(t)[:30], problem: "entry 1 of"},
+		"KeytabNone":    {reason: "What is no keytab has no entries.", input: KeytabFile, value: "BQIA", problem: "does not start as"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := Check(tc.input, []byte(tc.value))
+			if !strings.Contains(got, tc.problem) || strings.Contains(got, "nonsense") || strings.Contains(got, "perhaps") {
+				t.Errorf("%s\nCheck(%q, ...): want %q, got %q", tc.reason, tc.input, tc.problem, got)
+			}
+		})
+	}
+}
+
 // keytabOf returns a keytab with one key.
 func keytabOf(t *testing.T) string {
 	t.Helper()
