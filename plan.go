@@ -122,7 +122,7 @@ func (p *plan) databasePending() bool { return p.xr.Spec.Percona.Enabled && !p.h
 // decide says whether the pod is replaced.
 func (p *plan) decide() (err error) {
 	wanted := rollout.Annotations{ConfigHash: rollout.Hash(p.source), RestartToken: p.source.RestartToken}
-	if p.statefulSet, err = rollout.Want(p.want.StatefulSet, wanted); err != nil {
+	if p.statefulSet, err = rollout.Want(p.want.StatefulSet, wanted, p.have.StatefulSet); err != nil {
 		return err
 	}
 

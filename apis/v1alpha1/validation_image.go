@@ -10,11 +10,9 @@ import (
 
 // The grammar of an image, as the kubelet has it from github.com/distribution/reference.
 const (
-	hostPart      = `[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?`
-	hostPattern   = `(` + hostPart + `(\.` + hostPart + `)*|\[[a-fA-F0-9:]+\])(:[0-9]+)?`
-	pathPart      = `[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*`
-	tagPattern    = `:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}`
-	digestPattern = `@(sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128})`
+	hostPart    = `[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?`
+	hostPattern = `(` + hostPart + `(\.` + hostPart + `)*|\[[a-fA-F0-9:]+\])(:[0-9]+)?`
+	pathPart    = `[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*`
 )
 
 // maxImageName leaves room for the library/ that the kubelet puts before some names,
@@ -22,29 +20,63 @@ const (
 const maxImageName = 255 - len("library/")
 
 var (
-	imagePattern      = regexp.MustCompile(`^(` + hostPattern + `/)?(` + pathPart + `(/` + pathPart + `)*)(` + tagPattern + `)?(` + digestPattern + `)?$`)
-	imageNameEnd      = regexp.MustCompile(`(` + tagPattern + `)?(` + digestPattern + `)?$`)
-	identifierPattern = regexp.MustCompile(`^[a-f0-9]{64}$`)
+	imageNamePattern = regexp.MustCompile(`^(` + hostPattern + `/)?` + pathPart + `(/` + pathPart + `)*$`)
+	imageTagPattern  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+	digestPattern    = regexp.MustCompile(`^[a-f0-9]+$`)
+
+	// digestLengths are those of the kinds of digests, in hex digits.
+	//
+	//nolint:gochecknoglobals // A table.
+	digestLengths = map[string]int{"sha256": 64, "sha384": 96, "sha512": 128}
 )
+
+const maxImageTag = 128
 
 // ValidateImage refuses what the kubelet cannot read, and the API server stores.
 func ValidateImage(image string, p *field.Path) field.ErrorList {
 	if image == "" {
 		return nil
 	}
+	full, tag, digest := cutImage(image)
 	// A first part without a dot or a port is a directory and no host.
-	rest := image
-	if host, path, ok := strings.Cut(image, "/"); ok && (strings.ContainsAny(host, ".:") || host == "localhost" || host != strings.ToLower(host)) {
-		rest = path
+	name := full
+	if host, path, ok := strings.Cut(full, "/"); ok && (strings.ContainsAny(host, ".:") || host == "localhost" || host != strings.ToLower(host)) {
+		name = path
 	}
-	name := imageNameEnd.ReplaceAllString(rest, "")
 	switch {
-	case !imagePattern.MatchString(image) || name != strings.ToLower(name):
+	case !imageNamePattern.MatchString(full) || name != strings.ToLower(name) || !isTag(tag) || !isDigest(digest):
 		return field.ErrorList{field.Invalid(p, image, "is no image: the kubelet reads [HOST[:PORT]/]NAME[:TAG][@sha256:DIGEST], a name of a-z, 0-9, '/', '.', '_' and '-', and no blanks")}
-	case identifierPattern.MatchString(image):
+	case len(image) == digestLengths["sha256"] && digestPattern.MatchString(image):
 		return field.ErrorList{field.Invalid(p, image, "is the digest of an image without its name. Write NAME@sha256:DIGEST")}
 	case len(name) > maxImageName:
 		return field.ErrorList{field.Invalid(p, image, fmt.Sprintf("must have a name of at most %d characters", maxImageName))}
 	}
 	return nil
+}
+
+// cutImage cuts an image into its name, with the host, and what comes after it. The
+// colon and the at sign stay with what they begin.
+func cutImage(image string) (name, tag, digest string) {
+	name = image
+	if i := strings.IndexByte(name, '@'); i >= 0 {
+		name, digest = name[:i], name[i:]
+	}
+	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
+		name, tag = name[:i], name[i:]
+	}
+	return name, tag, digest
+}
+
+func isTag(tag string) bool {
+	t, ok := strings.CutPrefix(tag, ":")
+	return !ok || len(t) <= maxImageTag && imageTagPattern.MatchString(t)
+}
+
+func isDigest(digest string) bool {
+	d, ok := strings.CutPrefix(digest, "@")
+	if !ok {
+		return true
+	}
+	algorithm, hex, _ := strings.Cut(d, ":")
+	return len(hex) == digestLengths[algorithm] && digestPattern.MatchString(hex)
 }

@@ -6,6 +6,8 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 
@@ -27,8 +29,12 @@ type StatefulSet struct {
 	// ConfigHash and RestartToken are annotations of its pod template.
 	ConfigHash, RestartToken string
 
+	// Kept are the fields of its spec that cannot change, as they are sent, and
+	// Immutable is what the wanted objects depend on of them.
+	Kept      map[string]*structpb.Value
 	Immutable manifests.Immutable
-	Status    appsv1.StatefulSetStatus
+
+	Status appsv1.StatefulSetStatus
 
 	// ConfigMap is the name of the one that the template reads, and Config the
 	// config.yaml that it holds, by the StatefulSet's own annotation.
@@ -82,39 +88,68 @@ func newStatefulSet(s *structpb.Struct) (*StatefulSet, error) {
 		}
 	}
 
+	ss.Kept = kept(structs.At(s, "spec").GetStructValue())
 	var err error
-	ss.Immutable, err = immutable(structs.Fields(s, "spec"))
+	ss.Immutable, err = immutable(structs.At(s, "spec").GetStructValue())
 	return ss, errors.Wrap(err, "spec")
 }
 
-// immutable reads what a StatefulSet cannot change of its spec.
-func immutable(spec map[string]*structpb.Value) (manifests.Immutable, error) {
+// kept returns the fields of a StatefulSet's spec that Kubernetes does not let change,
+// without what it has added to the claim templates: to send that would be to own it.
+func kept(spec *structpb.Struct) map[string]*structpb.Value {
 	fields := map[string]*structpb.Value{}
-	for _, f := range []string{"serviceName", "podManagementPolicy", "selector", "volumeClaimTemplates"} {
-		if v, ok := spec[f]; ok {
-			fields[f] = v
+	for _, name := range []string{"serviceName", "podManagementPolicy", "selector"} {
+		if v := structs.At(spec, name); v != nil {
+			fields[name] = v
 		}
 	}
-	typed := appsv1.StatefulSetSpec{}
-	if err := structs.Into(structpb.NewStructValue(&structpb.Struct{Fields: fields}), &typed); err != nil {
-		return manifests.Immutable{}, err
+	claims := &structpb.ListValue{}
+	for _, o := range structs.Objects(spec, "volumeClaimTemplates") {
+		claim, meta := structs.Clone(o), structs.Clone(structs.At(o, "metadata").GetStructValue())
+		for _, added := range []string{"apiVersion", "kind", "status"} {
+			delete(claim.GetFields(), added)
+		}
+		delete(meta.GetFields(), "creationTimestamp")
+		claim.Fields["metadata"] = structpb.NewStructValue(meta)
+		claims.Values = append(claims.Values, structpb.NewStructValue(claim))
 	}
-	for i := range typed.VolumeClaimTemplates {
-		forget(&typed.VolumeClaimTemplates[i])
+	if len(claims.GetValues()) > 0 {
+		fields["volumeClaimTemplates"] = structpb.NewListValue(claims)
 	}
-	return manifests.Immutable{
-		ServiceName:          typed.ServiceName,
-		PodManagementPolicy:  typed.PodManagementPolicy,
-		Selector:             typed.Selector,
-		VolumeClaimTemplates: typed.VolumeClaimTemplates,
-	}, nil
+	return fields
 }
 
-// forget what Kubernetes has added to a claim template: to send it would be to
-// own it.
-func forget(c *corev1.PersistentVolumeClaim) {
-	c.APIVersion, c.Kind = "", ""
-	c.Status = corev1.PersistentVolumeClaimStatus{}
+// immutable reads what the wanted objects depend on of the fields that cannot change.
+func immutable(spec *structpb.Struct) (manifests.Immutable, error) {
+	im := manifests.Immutable{
+		ServiceName:         structs.Text(spec, "serviceName"),
+		PodManagementPolicy: appsv1.PodManagementPolicyType(structs.Text(spec, "podManagementPolicy")),
+	}
+	if structs.At(spec, "selector") != nil {
+		im.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{}}
+		for name, v := range structs.Fields(spec, "selector", "matchLabels") {
+			im.Selector.MatchLabels[name] = v.GetStringValue()
+		}
+	}
+	if v := structs.At(spec, "volumeClaimTemplates"); v != nil && v.GetListValue() == nil {
+		return im, errors.New("volumeClaimTemplates: no list")
+	}
+	for _, o := range structs.Objects(spec, "volumeClaimTemplates") {
+		claim := corev1.PersistentVolumeClaim{}
+		claim.Name = structs.Name(o)
+		if class := structs.At(o, "spec", "storageClassName"); class != nil {
+			claim.Spec.StorageClassName = new(class.GetStringValue())
+		}
+		if size := structs.Text(o, "spec", "resources", "requests", "storage"); size != "" {
+			q, err := resource.ParseQuantity(size)
+			if err != nil {
+				return im, errors.Wrapf(err, "volumeClaimTemplates: the size of %q", claim.Name)
+			}
+			claim.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceStorage: q}
+		}
+		im.VolumeClaimTemplates = append(im.VolumeClaimTemplates, claim)
+	}
+	return im, nil
 }
 
 // statusOf reads what is looked at of a StatefulSet's status. It is read in each call,

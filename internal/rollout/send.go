@@ -12,9 +12,13 @@ import (
 )
 
 // Want converts a wanted StatefulSet into the form that it is sent in, with the
-// annotations that replace the pod.
-func Want(want *appsv1.StatefulSet, a Annotations) (*structpb.Struct, error) {
+// annotations that replace the pod. What cannot change of an existing one stays as it
+// is: Kubernetes would refuse all of the StatefulSet, a rotated credential included.
+func Want(want *appsv1.StatefulSet, a Annotations, have *observed.StatefulSet) (*structpb.Struct, error) {
 	ss := *want
+	if have != nil {
+		ss.Spec.VolumeClaimTemplates = nil
+	}
 	annotations := maps.Clone(ss.Spec.Template.Annotations)
 	if annotations == nil {
 		annotations = map[string]string{}
@@ -24,7 +28,11 @@ func Want(want *appsv1.StatefulSet, a Annotations) (*structpb.Struct, error) {
 		annotations[manifests.AnnotationRestartToken] = a.RestartToken
 	}
 	ss.Spec.Template.Annotations = annotations
-	return structs.FromObject(&ss)
+	s, err := structs.FromObject(&ss)
+	if have != nil && err == nil {
+		maps.Copy(structs.Fields(s, "spec"), have.Kept)
+	}
+	return s, err
 }
 
 // TemplateOf returns the pod template of a StatefulSet.
