@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -29,8 +30,8 @@ type controlPlane struct {
 	config *rest.Config // Of a member of system:masters. Crossplane has its own.
 
 	apiServer command
-	running   map[string]*process
-	order     []*process
+	running   map[string]*host.Process
+	order     []*host.Process
 }
 
 // The controllers that Crossplane and StatefulSets need. More would only take
@@ -39,7 +40,7 @@ const controllers = "resourcequota-controller,clusterrole-aggregation-controller
 	"namespace-controller,replicaset-controller,serviceaccount-controller,statefulset-controller"
 
 func startControlPlane(ctx context.Context, bin, dir string) (cp *controlPlane, err error) {
-	cp = &controlPlane{dir: dir, running: map[string]*process{}}
+	cp = &controlPlane{dir: dir, running: map[string]*host.Process{}}
 	defer func() {
 		if err != nil {
 			cp.stop()
@@ -48,7 +49,7 @@ func startControlPlane(ctx context.Context, bin, dir string) (cp *controlPlane, 
 
 	ports := make([]int, 5)
 	for i := range ports {
-		if ports[i], err = freePort(); err != nil {
+		if ports[i], err = host.FreePort(); err != nil {
 			return nil, err
 		}
 	}
@@ -156,7 +157,7 @@ func (cp *controlPlane) start(c command) error {
 // ready waits until the API server is.
 func (cp *controlPlane) ready(ctx context.Context) error {
 	return await(ctx, 30*time.Second, "the API server to be ready", func(ctx context.Context) error {
-		if err := cp.running["kube-apiserver"].alive(); err != nil {
+		if err := cp.running["kube-apiserver"].Alive(); err != nil {
 			return err
 		}
 		// The client is new each time: its CA file is only there once the API
@@ -171,7 +172,7 @@ func (cp *controlPlane) ready(ctx context.Context) error {
 
 // restartAPIServer kills the API server and starts it again.
 func (cp *controlPlane) restartAPIServer(ctx context.Context) error {
-	cp.running["kube-apiserver"].kill()
+	cp.running["kube-apiserver"].Kill()
 	if err := cp.start(cp.apiServer); err != nil {
 		return err
 	}
@@ -181,7 +182,7 @@ func (cp *controlPlane) restartAPIServer(ctx context.Context) error {
 // stop stops everything, the last started first.
 func (cp *controlPlane) stop() {
 	for _, p := range slices.Backward(cp.order) {
-		p.stop()
+		p.Stop()
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
@@ -32,11 +33,11 @@ func installCrossplane(ctx context.Context, c *cluster, n *network) (*crossplane
 	if err != nil {
 		return nil, err
 	}
-	metrics, err := freePort()
+	metrics, err := host.FreePort()
 	if err != nil {
 		return nil, err
 	}
-	health, err := freePort()
+	health, err := host.FreePort()
 	if err != nil {
 		return nil, err
 	}

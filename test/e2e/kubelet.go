@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -49,9 +50,9 @@ type pod struct {
 	*corev1.Pod
 
 	cancel context.CancelFunc
-	addr   string   // Where the gRPC server of a function listens,
-	health string   // and where it answers probes.
-	proc   *process // Nil while none runs.
+	addr   string        // Where the gRPC server of a function listens,
+	health string        // and where it answers probes.
+	proc   *host.Process // Nil while none runs.
 }
 
 // app is what a pod runs, for example crossplane or function-dittoserver.
@@ -126,7 +127,7 @@ func (k *kubelet) hold(app string) {
 	k.held[app] = true
 	for _, p := range k.pods {
 		if p.app() == app && p.proc != nil {
-			p.proc.kill()
+			p.proc.Kill()
 		}
 	}
 }
@@ -138,10 +139,10 @@ func (k *kubelet) release(app string) {
 }
 
 // processes returns what runs of an app.
-func (k *kubelet) processes(app string) []*process {
+func (k *kubelet) processes(app string) []*host.Process {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	var ps []*process
+	var ps []*host.Process
 	for _, p := range k.pods {
 		if p.app() == app && p.proc != nil {
 			ps = append(ps, p.proc)
@@ -246,14 +247,14 @@ func (k *kubelet) runContainer(ctx context.Context, p *pod, c corev1.Container, 
 	}
 
 	select {
-	case <-proc.exited:
+	case <-proc.Exited():
 	case <-ctx.Done():
-		proc.stop()
+		proc.Stop()
 	}
 	k.mu.Lock()
 	p.proc = nil
 	k.mu.Unlock()
-	return proc.err
+	return proc.Wait()
 }
 
 // command returns the process that stands for a container.
@@ -288,17 +289,17 @@ func (k *kubelet) command(ctx context.Context, p *pod, c corev1.Container, dir s
 			return command{}, err
 		}
 		// Nor has it a network of its own, so its ports are any that are free.
-		port, err := freePort()
+		port, err := host.FreePort()
 		if err != nil {
 			return command{}, err
 		}
-		health, err := freePort()
+		health, err := host.FreePort()
 		if err != nil {
 			return command{}, err
 		}
 		k.mu.Lock()
-		p.addr = "127.0.0.1:" + strconv.Itoa(port)
-		p.health = "127.0.0.1:" + strconv.Itoa(health)
+		p.addr = host.Loopback(port)
+		p.health = host.Loopback(health)
 		k.mu.Unlock()
 		cmd.args = append(cmd.args, "--address="+p.addr, "--health="+p.health, "--metrics-address=127.0.0.1:0")
 	}

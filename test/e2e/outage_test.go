@@ -54,7 +54,7 @@ func replica(s *scenario) {
 		for range changesPerServer {
 			ps := s.kubelet.processes(functionName)
 			if len(ps) > 0 {
-				ps[0].kill()
+				ps[0].Kill()
 			}
 			must(s, srv.setSecret(s.ctx, "jwt", map[string]string{"key": newKey()}))
 			must(s, srv.settle(s.ctx))
@@ -67,7 +67,7 @@ func replica(s *scenario) {
 // one comes: the pod that runs keeps its ConfigMap.
 func behind(s *scenario) {
 	srv := s.running("behind", basicSpec(), basicSecrets())
-	controllers := s.plane.running["kube-controller-manager"].cmd.Process
+	controllers := s.plane.running["kube-controller-manager"]
 	resume := func() { must(s, controllers.Signal(syscall.SIGCONT)) }
 	s.Cleanup(resume)
 

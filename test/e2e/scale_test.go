@@ -3,7 +3,8 @@ package e2e
 import (
 	"errors"
 	"fmt"
-	"time"
+
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 )
 
 // scale is many servers, of which one or all have their key rotated.
@@ -66,7 +67,7 @@ func scale(s *scenario) {
 		return restarts(func(srv *server) error { return srv.settle(s.ctx) })
 	})
 	for app, u := range s.usage() {
-		s.measure(app+" for "+all, fmt.Sprintf("%.1f s of CPU, %d MiB at most", (u.cpu-used[app].cpu).Seconds(), u.peak>>20), 0)
+		s.measure(app+" for "+all, fmt.Sprintf("%.1f s of CPU, %d MiB at most", (u.CPU-used[app].CPU).Seconds(), u.Peak>>20), 0)
 	}
 }
 
@@ -83,21 +84,16 @@ func onEach(fleet []*server, f func(*server) error) error {
 	return err
 }
 
-// usage of an app: CPU so far, and the most memory so far.
-type usage struct {
-	cpu  time.Duration
-	peak int64
-}
-
-func (s *scenario) usage() map[string]usage {
+// usage is what apps have used so far: CPU, and the most memory.
+func (s *scenario) usage() map[string]host.Usage {
 	s.Helper()
-	all := map[string]usage{}
+	all := map[string]host.Usage{}
 	for _, app := range []string{functionName, "crossplane"} {
-		var u usage
+		var u host.Usage
 		for _, p := range s.kubelet.processes(app) {
-			cpu, peak, err := p.usage()
+			one, err := p.Usage()
 			must(s, err)
-			u.cpu, u.peak = u.cpu+cpu, u.peak+peak
+			u.CPU, u.Peak = u.CPU+one.CPU, u.Peak+one.Peak
 		}
 		all[app] = u
 	}
