@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/types/known/structpb"
+
 	"github.com/crossplane/function-sdk-go/logging"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
@@ -59,6 +61,16 @@ func (c *cluster) configMap() string {
 	for name := range c.Composed {
 		if manifests.IsConfigMapResource(name) {
 			return name
+		}
+	}
+	return ""
+}
+
+// configMapOf is the ConfigMap that a pod template names, or nothing.
+func configMapOf(tmpl *structpb.Value) string {
+	for _, v := range functest.ValueAt(tmpl.GetStructValue(), "spec", "volumes").GetListValue().GetValues() {
+		if functest.StringOf(v.GetStructValue(), "name") == manifests.ConfigVolume {
+			return functest.StringOf(v.GetStructValue(), "configMap", "name")
 		}
 	}
 	return ""

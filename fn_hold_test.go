@@ -96,7 +96,7 @@ func TestHoldKeepsTheTemplate(t *testing.T) {
 }
 
 // TestManagedSecretStays names a Secret of the user's in place of one that was
-// made. That one should stay: what the server knows could not be made again.
+// generated. That one should stay: what the server knows could not be generated again.
 func TestManagedSecretStays(t *testing.T) {
 	c := newCluster(t)
 	c.Unset("spec.identity")

@@ -24,8 +24,8 @@ func newManagedCluster(tb testing.TB) *cluster {
 	return c
 }
 
-// made are the values of the Secrets that the function composes.
-func made(rsp *fnv1.RunFunctionResponse) map[string]string {
+// generated are the values of the Secrets that the function composes.
+func generated(rsp *fnv1.RunFunctionResponse) map[string]string {
 	values := map[string]string{}
 	for name, key := range map[string]string{manifests.JWTSecretResource: "jwt-secret", manifests.AdminSecretResource: "password"} {
 		if s := functest.Desired(rsp, name); s != nil {
@@ -36,19 +36,19 @@ func made(rsp *fnv1.RunFunctionResponse) map[string]string {
 	return values
 }
 
-// TestManagedSecretsAreMadeOnce follows a server from its creation on. A value
-// that is made again ends all sessions and locks out the admin.
-func TestManagedSecretsAreMadeOnce(t *testing.T) {
+// TestManagedSecretsAreGeneratedOnce follows a server from its creation on. A value
+// that is generated again ends all sessions and locks out the admin.
+func TestManagedSecretsAreGeneratedOnce(t *testing.T) {
 	c := newManagedCluster(t)
 
-	if got := made(c.Call(c.Request(nil))); len(got) > 0 {
-		t.Errorf("Secrets that Crossplane has not looked up may exist, and should not be made: %d are", len(got))
+	if got := generated(c.Call(c.Request(nil))); len(got) > 0 {
+		t.Errorf("Secrets that Crossplane has not looked up may exist, and should not be generated: %d are", len(got))
 	}
 
 	created := c.Reconcile()
-	first := made(created)
+	first := generated(created)
 	if len(first) != 2 || len(first[manifests.JWTSecretResource]) < 32 || len(first[manifests.AdminSecretResource]) < 8 {
-		t.Errorf("Secrets that do not exist should be made, with values that the server takes, got %d", len(first))
+		t.Errorf("Secrets that do not exist should be generated, with values that the server takes, got %d", len(first))
 	}
 	if functest.Desired(created, manifests.StatefulSetResource) != nil {
 		t.Error("A StatefulSet that is created together with its Secrets would have the hash of values that may never be stored")
@@ -59,8 +59,8 @@ func TestManagedSecretsAreMadeOnce(t *testing.T) {
 
 	c.Apply(created)
 	second := c.Reconcile()
-	if diff := cmp.Diff(first, made(second)); diff != "" {
-		t.Error("Values that are stored should be carried over, and are made anew")
+	if diff := cmp.Diff(first, generated(second)); diff != "" {
+		t.Error("Values that are stored should be carried over, and are generated anew")
 	}
 	if functest.Desired(second, manifests.StatefulSetResource) == nil {
 		t.Error("With its Secrets stored, the server should be created")
@@ -90,8 +90,8 @@ func TestManagedSecretsAreMadeOnce(t *testing.T) {
 			req := c.Request(c.Required)
 			tc.when(c, req)
 			rsp := c.Call(req)
-			if diff := cmp.Diff(first, made(rsp)); diff != "" {
-				t.Errorf("%s\nf.RunFunction(...): -value made, +value now:\n%s", tc.reason, diff)
+			if diff := cmp.Diff(first, generated(rsp)); diff != "" {
+				t.Errorf("%s\nf.RunFunction(...): -value generated, +value now:\n%s", tc.reason, diff)
 			}
 			if name != "SpecChanged" && functest.HashOf(functest.Desired(rsp, manifests.StatefulSetResource)) != functest.HashOf(functest.Desired(running, manifests.StatefulSetResource)) {
 				t.Errorf("%s\nThe hash should stay", tc.reason)
@@ -108,8 +108,8 @@ func TestManagedSecretsNotSeen(t *testing.T) {
 	delete(c.Composed, manifests.JWTSecretResource)
 	delete(c.Composed, manifests.AdminSecretResource)
 
-	if got := made(c.Call(c.Request(nil))); len(got) > 0 {
-		t.Errorf("A Secret that is not looked up yet must not be made anew: %d are", len(got))
+	if got := generated(c.Call(c.Request(nil))); len(got) > 0 {
+		t.Errorf("A Secret that is not looked up yet must not be generated anew: %d are", len(got))
 	}
 }
 
@@ -129,18 +129,18 @@ func TestManagedSecretsOfOthers(t *testing.T) {
 	}
 }
 
-// TestManagedSecretsAreKept looks for the values that the function has made in
+// TestManagedSecretsAreKept looks for the values that the function has generated in
 // all that it says but the Secrets themselves.
 func TestManagedSecretsAreKept(t *testing.T) {
 	log := &recorder{}
 	c := newManagedCluster(t)
 	c.f.log = log
 	created := c.Reconcile()
-	values := made(created)
+	values := generated(created)
 	c.Apply(created)
 	running := c.Settle()
 
-	other := made(newManagedCluster(t).Reconcile())
+	other := generated(newManagedCluster(t).Reconcile())
 	for name, value := range values {
 		if value == other[name] {
 			t.Errorf("Two servers should not have the same value in %s", name)

@@ -186,13 +186,13 @@ func TestReload(t *testing.T) {
 			}
 
 			before := s.hash(t)
-			unfit := false
+			invalid := false
 			for input, value := range p.inputs {
 				s.change(t, input, value)
-				unfit = unfit || contract.Check(input, value) != ""
+				invalid = invalid || contract.Check(input, value) != ""
 			}
 			s.reconcile(t)
-			if changed := s.hash(t) != before; changed == (reload == contract.Live || unfit) {
+			if changed := s.hash(t) != before; changed == (reload == contract.Live || invalid) {
 				t.Errorf("the hash changes: %t. The server reads %v %s", changed, p.names(), reload)
 			}
 

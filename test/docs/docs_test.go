@@ -47,7 +47,7 @@ type place struct{ file, heading string }
 // TestCommands checks that each command of the documentation is one that .ci/run runs,
 // or a test.
 func TestCommands(t *testing.T) {
-	run, made, steps := sectionsRun(t), prerequisites(t), steps(t)
+	run, before, steps := sectionsRun(t), prerequisites(t), steps(t)
 	command := regexp.MustCompile("(?m)^(?:make|go|kubectl|crossplane) .*$|`(?:kubectl|crossplane (?:render|xpkg)) [^`]+`")
 
 	files, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
@@ -65,7 +65,7 @@ func TestCommands(t *testing.T) {
 			for _, c := range command.FindAllString(text, -1) {
 				commands++
 				if f := strings.Fields(c); f[0] == "make" && len(f) > 1 {
-					isRun := func(step string) bool { return step == f[1] || slices.Contains(made[step], f[1]) }
+					isRun := func(step string) bool { return step == f[1] || slices.Contains(before[step], f[1]) }
 					if !slices.ContainsFunc(steps, isRun) {
 						t.Errorf("%s, %q: .ci/run does not run %q", file, heading, c)
 					}

@@ -16,11 +16,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 )
 
 // A controlPlane is etcd, the API server, the controllers that matter to

@@ -11,11 +11,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 )
 
 const crossplaneNamespace = "crossplane-system"

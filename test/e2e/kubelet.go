@@ -16,7 +16,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -29,6 +28,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 )
 
 // A kubelet runs the pods of Crossplane's namespace as processes: Crossplane,
