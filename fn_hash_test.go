@@ -76,13 +76,7 @@ func TestConfigHashChanges(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			c := newCluster(t)
-			if tc.given != nil {
-				tc.given(c)
-			}
-			before := functest.HashOf(functest.Desired(c.Settle(), manifests.StatefulSetResource))
-			tc.when(c)
-			after := functest.HashOf(functest.Desired(c.Settle(), manifests.StatefulSetResource))
+			before, after := hashes(t, tc.given, tc.when)
 
 			if before == "" || before == after {
 				t.Errorf("%s\nThe config hash is %q as before, want another one", tc.reason, after)
@@ -146,13 +140,7 @@ func TestConfigHashStays(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			c := newCluster(t)
-			if tc.given != nil {
-				tc.given(c)
-			}
-			before := functest.HashOf(functest.Desired(c.Settle(), manifests.StatefulSetResource))
-			tc.when(c)
-			after := functest.HashOf(functest.Desired(c.Settle(), manifests.StatefulSetResource))
+			before, after := hashes(t, tc.given, tc.when)
 
 			if before == "" || before != after {
 				t.Errorf("%s\nThe config hash is %q, want %q as before", tc.reason, after, before)
@@ -170,4 +158,17 @@ func TestConfigHashPinned(t *testing.T) {
 	if got := functest.HashOf(functest.Desired(newCluster(t).Settle(), manifests.StatefulSetResource)); got != want {
 		t.Errorf("The config hash is %q, want %q. A change restarts every user's servers", got, want)
 	}
+}
+
+// hashes are the config hashes of a server before and after something has happened to it.
+func hashes(t *testing.T, given, when func(c *cluster)) (before, after string) {
+	t.Helper()
+	c := newCluster(t)
+	if given != nil {
+		given(c)
+	}
+	before = functest.HashOf(functest.Desired(c.Settle(), manifests.StatefulSetResource))
+	when(c)
+	after = functest.HashOf(functest.Desired(c.Settle(), manifests.StatefulSetResource))
+	return before, after
 }

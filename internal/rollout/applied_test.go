@@ -7,21 +7,9 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/structpb"
-	"sigs.k8s.io/yaml"
-)
 
-func object(t *testing.T, text string) *structpb.Struct {
-	t.Helper()
-	j, err := yaml.YAMLToJSON([]byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &structpb.Struct{}
-	if err := protojson.Unmarshal(j, s); err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
+	"github.com/dittofs/function-dittoserver/internal/functest"
+)
 
 // What is stored of a template: some of it is ours, some defaulted, some of others.
 const storedTemplate = `
@@ -106,7 +94,7 @@ func entry(manager, operation, subresource, fields string) string {
 // much it takes over from others, and what it takes too little it removes.
 func TestApplied(t *testing.T) {
 	const ours = "apiextensions.crossplane.io/composed/0123"
-	whole := object(t, "spec:"+storedTemplate).GetFields()["spec"].GetStructValue().GetFields()["template"]
+	whole := functest.Object(t, "spec:"+storedTemplate).GetFields()["spec"].GetStructValue().GetFields()["template"]
 	theirs := "\n      f:template: {f:spec: {f:dnsPolicy: {}}}"
 
 	cases := map[string]struct {
@@ -114,7 +102,7 @@ func TestApplied(t *testing.T) {
 		managed string
 		want    *structpb.Value
 	}{
-		"Ours":          {reason: "What Crossplane has applied is ours, with the values that there are.", managed: entry("kubectl", "Apply", "", theirs) + entry(ours, "Apply", "", ownedFields), want: structpb.NewStructValue(object(t, ownedTemplate))},
+		"Ours":          {reason: "What Crossplane has applied is ours, with the values that there are.", managed: entry("kubectl", "Apply", "", theirs) + entry(ours, "Apply", "", ownedFields), want: structpb.NewStructValue(functest.Object(t, ownedTemplate))},
 		"Webhook":       {reason: "What a webhook has added to a request of Crossplane's is an update, and not ours.", managed: entry(ours, "Update", "", theirs)},
 		"Others":        {reason: "What others have applied is theirs.", managed: entry("kubectl", "Apply", "", theirs)},
 		"Subresource":   {reason: "What was written to the status or the scale is no template.", managed: entry(ours, "Apply", "scale", theirs)},
@@ -128,7 +116,7 @@ func TestApplied(t *testing.T) {
 			if tc.managed != "" {
 				text = "metadata:\n  managedFields:" + tc.managed + "\nspec:" + storedTemplate
 			}
-			got := Applied(object(t, text))
+			got := Applied(functest.Object(t, text))
 			if diff := cmp.Diff(tc.want, got.Value(), protocmp.Transform()); diff != "" {
 				t.Errorf("%s\nApplied(...): -want, +got:\n%s", tc.reason, diff)
 			}

@@ -5,6 +5,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/dittofs/function-dittoserver/internal/functest"
 )
 
 // TestChanges names what a wanted template would change, both of a template that is
@@ -27,7 +29,7 @@ spec:
   terminationGracePeriodSeconds: 100
 `
 	edit := func(f func(template, spec, container map[string]*structpb.Value)) *structpb.Value {
-		s := object(t, base)
+		s := functest.Object(t, base)
 		spec := s.GetFields()["spec"].GetStructValue().GetFields()
 		f(s.GetFields(), spec, spec["containers"].GetListValue().GetValues()[0].GetStructValue().GetFields())
 		return structpb.NewStructValue(s)
@@ -48,18 +50,18 @@ spec:
 			reason: "A configuration that changes has another volume, which is not named too.",
 			wanted: edit(func(m, s, _ map[string]*structpb.Value) {
 				field(m["metadata"], "annotations").GetStructValue().GetFields()["dittofs.io/config-hash"] = text("new")
-				s["volumes"].GetListValue().GetValues()[0] = structpb.NewStructValue(object(t, "{name: config, configMap: {name: two}}"))
+				s["volumes"].GetListValue().GetValues()[0] = structpb.NewStructValue(functest.Object(t, "{name: config, configMap: {name: two}}"))
 			}),
 			want: []string{"configuration or Secrets"},
 		},
 		"OtherVolume": {reason: "Another volume is named.", wanted: edit(func(_, s, _ map[string]*structpb.Value) {
-			s["volumes"].GetListValue().Values = append(s["volumes"].GetListValue().Values, structpb.NewStructValue(object(t, "{name: tls, secret: {secretName: s}}")))
+			s["volumes"].GetListValue().Values = append(s["volumes"].GetListValue().Values, structpb.NewStructValue(functest.Object(t, "{name: tls, secret: {secretName: s}}")))
 		}), want: []string{"volumes"}},
 		"Field": {reason: "A field of the pod is named, and its value is not.", wanted: edit(func(_, s, _ map[string]*structpb.Value) {
 			s["terminationGracePeriodSeconds"] = structpb.NewNumberValue(36)
 		}), want: []string{"terminationGracePeriodSeconds"}},
 		"Env": {reason: "A variable is a field of the container.", wanted: edit(func(_, _, c map[string]*structpb.Value) {
-			c["env"].GetListValue().GetValues()[0] = structpb.NewStructValue(object(t, "{name: A, value: y}"))
+			c["env"].GetListValue().GetValues()[0] = structpb.NewStructValue(functest.Object(t, "{name: A, value: y}"))
 		}), want: []string{"env"}},
 		"Labels": {reason: "A label is named as such.", wanted: edit(func(m, _, _ map[string]*structpb.Value) {
 			field(m["metadata"], "labels").GetStructValue().GetFields()["a"] = text("c")
@@ -72,7 +74,7 @@ spec:
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			owned := Template{applied: setOf(structpb.NewStructValue(object(t, base))), whole: edit(func(_, s, _ map[string]*structpb.Value) { s["schedulerName"] = text("default") })}
+			owned := Template{applied: setOf(structpb.NewStructValue(functest.Object(t, base))), whole: edit(func(_, s, _ map[string]*structpb.Value) { s["schedulerName"] = text("default") })}
 			if diff := cmp.Diff(tc.want, owned.Changes(tc.wanted)); diff != "" {
 				t.Errorf("%s\nChanges(...): -want, +got:\n%s", tc.reason, diff)
 			}
