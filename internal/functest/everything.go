@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
+	"github.com/dittofs/function-dittoserver/internal/functest/keytab"
 )
 
 // Everything that a server can read out of Secrets, beside what basicXR has.
@@ -80,7 +81,7 @@ func (c *Cluster) NewValue(r Ref) {
 	case "sslmode":
 		c.SetSecret(r.Secret, r.Key, "verify-ca")
 	case "keytab":
-		c.SetSecret(r.Secret, r.Key, string(Keytab("nfs/files.example.com", "EXAMPLE.COM", rand.Text(), 1)))
+		c.SetSecret(r.Secret, r.Key, string(keytab.New("nfs/files.example.com", "EXAMPLE.COM", rand.Text(), 1)))
 	case "krb5.conf":
 		c.SetSecret(r.Secret, r.Key, "[libdefaults]\n default_realm = "+rand.Text()+"\n")
 	case "host":

@@ -24,6 +24,7 @@ import (
 
 	"github.com/dittofs/function-dittoserver/internal/functest"
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
+	"github.com/dittofs/function-dittoserver/internal/functest/keytab"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 	"github.com/dittofs/function-dittoserver/test/dittofs/kubelet"
 )
@@ -104,7 +105,7 @@ func documents(t *testing.T, path string) [][]byte {
 		"cert": func(ca, name string) string { return quoted(host.NamedAuthority(ca).Issue(name).Cert) },
 		"key":  func(ca, name string) string { return quoted(host.NamedAuthority(ca).Issue(name).Key) },
 		"keytab": func(principal string, kvno int) string {
-			return base64.StdEncoding.EncodeToString(keytab(principal, kvno))
+			return base64.StdEncoding.EncodeToString(keytabOf(principal, kvno))
 		},
 	}).Parse(string(text))
 	if err != nil {
@@ -117,11 +118,11 @@ func documents(t *testing.T, path string) [][]byte {
 	return bytes.Split(out.Bytes(), []byte("\n---\n"))
 }
 
-// keytab is the keytab of a service, such as nfs/files.example.com@EXAMPLE.COM, with a
+// keytabOf is the keytab of a service, such as nfs/files.example.com@EXAMPLE.COM, with a
 // key that is the same one on every run.
-func keytab(principal string, version int) []byte {
+func keytabOf(principal string, version int) []byte {
 	service, realm, _ := strings.Cut(principal, "@")
-	return functest.Keytab(service, realm, principal, uint8(version))
+	return keytab.New(service, realm, principal, uint8(version))
 }
 
 // quoted is a text that YAML can have anywhere.

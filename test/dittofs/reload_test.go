@@ -112,7 +112,7 @@ func proofs() map[string]proof {
 		},
 		"Keytab": {
 			row:    "kerberos",
-			inputs: map[string][]byte{contract.KeytabFile: keytab("nfs/files.example.com@EXAMPLE.COM", 2)},
+			inputs: map[string][]byte{contract.KeytabFile: keytabOf("nfs/files.example.com@EXAMPLE.COM", 2)},
 			seen: func(t *testing.T, s *server) bool {
 				t.Helper()
 				return strings.Contains(s.Log(), "Keytab reloaded successfully")

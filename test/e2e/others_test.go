@@ -3,21 +3,13 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -26,6 +18,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 )
 
 // names of others are in the way of a new server: they are left alone.
@@ -218,7 +212,8 @@ func startWebhook(s *scenario, ns string) {
 		review.Request = nil
 		_ = json.NewEncoder(w).Encode(review)
 	}))
-	crt, ca := loopbackCertificate(s)
+	authority := host.NewAuthority()
+	crt, ca := authority.Issue("webhook").TLS(), authority.Certificate()
 	srv.TLS = &tls.Config{Certificates: []tls.Certificate{crt}, MinVersion: tls.VersionTLS12}
 	srv.StartTLS()
 	s.Cleanup(srv.Close)
@@ -269,20 +264,6 @@ func startWebhook(s *scenario, ns string) {
 		}
 		return nil
 	}))
-}
-
-// loopbackCertificate is one for 127.0.0.1, and what to trust it by.
-func loopbackCertificate(s *scenario) (tls.Certificate, []byte) {
-	s.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(s, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	must(s, err)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
 // recreated is a server whose DittoServer is deleted and created again on its claims.

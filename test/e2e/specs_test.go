@@ -1,16 +1,12 @@
 package e2e
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
-	"encoding/binary"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"strings"
-	"time"
+
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
+	"github.com/dittofs/function-dittoserver/internal/functest/keytab"
 )
 
 // The Secrets that a server with basicSpec reads.
@@ -48,7 +44,7 @@ func fullSecrets() secrets {
 	}
 	s["postgres-ca"] = map[string]string{"ca.crt": certificate()["tls.crt"]}
 	s["ldap"] = map[string]string{"password": rand.Text(), "ca.crt": certificate()["tls.crt"]}
-	s["kerberos"] = map[string]string{"keytab": keytab(), "krb5.conf": krb5Conf(), "machine": rand.Text()}
+	s["kerberos"] = map[string]string{"keytab": newKeytab(), "krb5.conf": krb5Conf(), "machine": rand.Text()}
 	return s
 }
 
@@ -96,7 +92,7 @@ func inputs() []input {
 		{"Postgres CA", "postgres-ca", map[string]string{"ca.crt": certificate()["tls.crt"]}, oneRestart},
 		{"LDAP bind password", "ldap", map[string]string{"password": rand.Text()}, oneRestart},
 		{"LDAP CA", "ldap", map[string]string{"ca.crt": certificate()["tls.crt"]}, noRestart},
-		{"Kerberos keytab", "kerberos", map[string]string{"keytab": keytab()}, noRestart},
+		{"Kerberos keytab", "kerberos", map[string]string{"keytab": newKeytab()}, noRestart},
 		{"krb5.conf", "kerberos", map[string]string{"krb5.conf": krb5Conf()}, oneRestart},
 		{"machine account password", "kerberos", map[string]string{"machine": rand.Text()}, oneRestart},
 	}
@@ -106,47 +102,19 @@ func inputs() []input {
 	return all
 }
 
-// keytab is one with a key that nobody knows, in the format of MIT Kerberos.
-func keytab() string {
-	entry := binary.BigEndian.AppendUint16(nil, 2) // Components of the name.
-	counted := func(s string) {
-		entry = binary.BigEndian.AppendUint16(entry, uint16(len(s)))
-		entry = append(entry, s...)
-	}
-	for _, s := range []string{"EXAMPLE.ORG", "nfs", "files.example.org"} {
-		counted(s)
-	}
-	entry = binary.BigEndian.AppendUint32(entry, 1)  // The type of the name.
-	entry = binary.BigEndian.AppendUint32(entry, 0)  // When the key was made.
-	entry = append(entry, 1)                         // The version of the key.
-	entry = binary.BigEndian.AppendUint16(entry, 18) // AES-256.
-	counted((rand.Text() + rand.Text())[:32])
-	return string(append(binary.BigEndian.AppendUint32([]byte{5, 2}, uint32(len(entry))), entry...))
+// newKeytab is one with a key that nobody knows.
+func newKeytab() string {
+	return string(keytab.New("nfs/files.example.org", "EXAMPLE.ORG", rand.Text(), 1))
 }
 
 func krb5Conf() string {
 	return "[libdefaults]\ndefault_realm = EXAMPLE.ORG\n# " + rand.Text() + "\n"
 }
 
-// certificate returns a new certificate, signed by itself, and its key.
+// certificate returns a new certificate, and its key.
 func certificate() map[string]string {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err) // There is no randomness.
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
-	crt, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		panic(err) // The template is wrong.
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		panic(err) // The key is of a kind that there is not.
-	}
-	return map[string]string{
-		"tls.crt": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: crt})),
-		"tls.key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
-	}
+	p := host.NewAuthority().Issue("files")
+	return map[string]string{"tls.crt": string(p.Cert), "tls.key": string(p.Key)}
 }
 
 // all joins what was seen of several things, when it is the same of each.

@@ -1,4 +1,6 @@
-package functest
+// Package keytab makes keytabs for tests, with the library that the function reads them
+// with.
+package keytab
 
 import (
 	"time"
@@ -7,9 +9,9 @@ import (
 	"github.com/jcmturner/gokrb5/v8/keytab"
 )
 
-// Keytab returns a keytab with one AES-256 key, made of a password, of a service such as
+// New returns a keytab with one AES-256 key, made of a password, of a service such as
 // nfs/files.example.com.
-func Keytab(service, realm, password string, version uint8) []byte {
+func New(service, realm, password string, version uint8) []byte {
 	k := keytab.New()
 	if err := k.AddEntry(service, realm, password, time.Unix(0, 0), version, etypeID.AES256_CTS_HMAC_SHA1_96); err != nil {
 		panic(err) // The kind of the key is known.
