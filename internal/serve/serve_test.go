@@ -88,7 +88,7 @@ func call(ctx context.Context, conn *grpc.ClientConn) error {
 // within bounds what should take no time at all.
 func within(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -98,8 +98,8 @@ func wait[T any](t *testing.T, what string, c <-chan T) T {
 	select {
 	case v := <-c:
 		return v
-	case <-time.After(30 * time.Second):
-		t.Fatalf("waited 30 seconds for %s", what)
+	case <-time.After(2 * time.Minute):
+		t.Fatalf("waited two minutes for %s", what)
 	}
 	panic("unreachable")
 }

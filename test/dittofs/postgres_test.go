@@ -19,7 +19,7 @@ import (
 )
 
 // postgresDeadline bounds the start of PostgreSQL, and each question to it.
-const postgresDeadline = 30 * time.Second
+const postgresDeadline = 2 * time.Minute
 
 // A postgres is a PostgreSQL server in the network of a DittoFS server.
 type postgres struct {

@@ -30,7 +30,7 @@ const (
 )
 
 // requestDeadline bounds one request to a server, or one run of its client.
-const requestDeadline = 15 * time.Second
+const requestDeadline = time.Minute
 
 // A server is a DittoServer that runs.
 type server struct {

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
-	"github.com/dittofs/function-dittoserver/internal/manifests"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -18,6 +16,9 @@ import (
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
+
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/manifests"
 )
 
 // fields asks the API server about fields of all kinds. What the function accepts,
