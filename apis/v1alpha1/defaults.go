@@ -4,6 +4,8 @@ import (
 	"cmp"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
 // Defaults are the platform team's choices for what a DittoServer leaves open.
@@ -22,40 +24,40 @@ type Defaults struct {
 func (s *DittoServer) Default(d Defaults) {
 	spec := &s.Spec
 
-	spec.Image = or(spec.Image, d.Image)
-	spec.Replicas = orPtr(spec.Replicas, new(int32(1)))
-	spec.Resources = orPtr(spec.Resources, d.Resources)
+	spec.Image = cmp.Or(spec.Image, d.Image)
+	spec.Replicas = cmp.Or(spec.Replicas, new(int32(1)))
+	spec.Resources = cmp.Or(spec.Resources, d.Resources)
 
-	spec.Storage.ControlPlaneSize = or(spec.Storage.ControlPlaneSize, "1Gi")
-	spec.Storage.StorageClassName = orPtr(spec.Storage.StorageClassName, d.StorageClassName)
+	spec.Storage.ControlPlaneSize = cmp.Or(spec.Storage.ControlPlaneSize, "1Gi")
+	spec.Storage.StorageClassName = cmp.Or(spec.Storage.StorageClassName, d.StorageClassName)
 
 	db := ensure(&spec.Database)
 	if db.PostgresSecretRef != nil || spec.Percona.IsEnabled() {
 		db.Type = DatabasePostgres
 	}
-	db.Type = or(db.Type, DatabaseSQLite)
+	db.Type = cmp.Or(db.Type, DatabaseSQLite)
 	ensure(&db.SQLite)
-	db.SQLite.Path = or(db.SQLite.Path, "/data/controlplane/controlplane.db")
+	db.SQLite.Path = cmp.Or(db.SQLite.Path, dittofs.ControlPlaneDir+"/controlplane.db")
 
 	cp := ensure(&spec.ControlPlane)
-	cp.Port = orPtr(cp.Port, new(int32(8080)))
-	cp.RequireInitialPasswordChange = orPtr(cp.RequireInitialPasswordChange, new(true))
+	cp.Port = cmp.Or(cp.Port, new(dittofs.APIPort))
+	cp.RequireInitialPasswordChange = cmp.Or(cp.RequireInitialPasswordChange, new(true))
 
 	id := ensure(&spec.Identity)
-	id.Type = or(id.Type, "memory")
+	id.Type = cmp.Or(id.Type, "memory")
 	ensure(&id.JWT)
-	id.JWT.AccessTokenDuration = or(id.JWT.AccessTokenDuration, "15m")
-	id.JWT.RefreshTokenDuration = or(id.JWT.RefreshTokenDuration, "168h")
+	id.JWT.AccessTokenDuration = cmp.Or(id.JWT.AccessTokenDuration, "15m")
+	id.JWT.RefreshTokenDuration = cmp.Or(id.JWT.RefreshTokenDuration, "168h")
 	ensure(&id.Admin)
-	id.Admin.Username = or(id.Admin.Username, "admin")
+	id.Admin.Username = cmp.Or(id.Admin.Username, "admin")
 
 	log := ensure(&spec.Logging)
-	log.Level = or(log.Level, "INFO")
-	log.Format = or(log.Format, "json")
-	log.Output = or(log.Output, "stdout")
+	log.Level = cmp.Or(log.Level, "INFO")
+	log.Format = cmp.Or(log.Format, "json")
+	log.Output = cmp.Or(log.Output, "stdout")
 
 	svc := ensure(&spec.Service)
-	svc.Type = or(svc.Type, or(d.ServiceType, corev1.ServiceTypeClusterIP))
+	svc.Type = cmp.Or(svc.Type, cmp.Or(d.ServiceType, corev1.ServiceTypeClusterIP))
 
 	if spec.Adapters == nil {
 		spec.Adapters = []AdapterSpec{{Type: AdapterNFS}, {Type: AdapterSMB}}
@@ -66,34 +68,36 @@ func (s *DittoServer) Default(d Defaults) {
 	}
 
 	as := ensure(&spec.AdapterServices)
-	as.Enabled = orPtr(as.Enabled, new(true))
-	as.Type = or(as.Type, or(d.AdapterServices, corev1.ServiceTypeClusterIP))
+	as.Enabled = cmp.Or(as.Enabled, new(true))
+	as.Type = cmp.Or(as.Type, cmp.Or(d.AdapterServices, corev1.ServiceTypeClusterIP))
 
 	m := ensure(&spec.Metrics)
-	m.Port = orPtr(m.Port, new(int32(9090)))
-	m.Path = or(m.Path, "/metrics")
+	m.Port = cmp.Or(m.Port, new(dittofs.MetricsPort))
+	m.Path = cmp.Or(m.Path, "/metrics")
 	ensure(&m.ServiceMonitor)
 
 	ensure(&spec.NetworkPolicy)
 
 	p := ensure(&spec.Percona)
-	p.Replicas = orPtr(p.Replicas, new(int32(1)))
-	p.StorageSize = or(p.StorageSize, "10Gi")
-	p.DatabaseName = or(p.DatabaseName, "dittofs")
+	p.Replicas = cmp.Or(p.Replicas, new(int32(1)))
+	p.StorageSize = cmp.Or(p.StorageSize, "10Gi")
+	p.DatabaseName = cmp.Or(p.DatabaseName, "dittofs")
 	b := ensure(&p.Backup)
-	b.Region = or(b.Region, "eu-west-1")
-	b.FullSchedule = or(b.FullSchedule, "0 2 * * *")
-	b.IncrSchedule = or(b.IncrSchedule, "0 * * * *")
-	b.RetentionDays = orPtr(b.RetentionDays, new(int32(7)))
+	b.Region = cmp.Or(b.Region, "eu-west-1")
+	b.FullSchedule = cmp.Or(b.FullSchedule, "0 2 * * *")
+	b.IncrSchedule = cmp.Or(b.IncrSchedule, "0 * * * *")
+	b.RetentionDays = cmp.Or(b.RetentionDays, new(int32(7)))
 
-	spec.ShutdownTimeout = or(spec.ShutdownTimeout, "30s")
+	spec.ShutdownTimeout = cmp.Or(spec.ShutdownTimeout, "30s")
 
 	ro := ensure(&spec.Rollout)
-	ro.Policy = or(ro.Policy, or(d.RolloutPolicy, RolloutAutomatic))
+	ro.Policy = cmp.Or(ro.Policy, cmp.Or(d.RolloutPolicy, RolloutAutomatic))
 }
 
 // adapterPorts are those that a new server's adapters listen on.
-func adapterPorts() map[string]int32 { return map[string]int32{AdapterNFS: 12049, AdapterSMB: 1445} }
+func adapterPorts() map[string]int32 {
+	return map[string]int32{AdapterNFS: dittofs.NFSPort, AdapterSMB: dittofs.SMBPort}
+}
 
 // IsEnabled says whether there is to be a PerconaPGCluster.
 func (s *PerconaSpec) IsEnabled() bool { return s != nil && s.Enabled }
@@ -106,22 +110,6 @@ func (s *KerberosSpec) IsEnabled() bool { return s != nil && s.Enabled }
 
 // IsEnabled says whether NTLM logons are checked with a domain controller.
 func (s *MachineAccountSpec) IsEnabled() bool { return s != nil && s.Enabled }
-
-// or returns v, or the default if v is empty.
-func or[T ~string](v, def T) T {
-	if v == "" {
-		return def
-	}
-	return v
-}
-
-// orPtr returns p, or the default if p is nil.
-func orPtr[T any](p, def *T) *T {
-	if p == nil {
-		return def
-	}
-	return p
-}
 
 // ensure makes *p point to something.
 func ensure[T any](p **T) *T {

@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
 // MaxNameLength leaves room for what Kubernetes appends to the name of a
@@ -101,9 +103,9 @@ func ValidateStorageClass(name *string, p *field.Path) field.ErrorList {
 
 // dirs are the directories that outlive a pod.
 func (s *StorageSpec) dirs() []string {
-	dirs := []string{"/data/controlplane", "/data/store/metadata"}
+	dirs := []string{dittofs.ControlPlaneDir, dittofs.MetadataDir}
 	if s.ContentSize != "" {
-		dirs = append(dirs, "/data/store/block")
+		dirs = append(dirs, dittofs.ContentDir)
 	}
 	return dirs
 }
@@ -240,7 +242,7 @@ func validateImageFile(p *field.Path, file string) field.ErrorList {
 		return nil
 	case !path.IsAbs(file) || path.Clean(file) != file || file == "/":
 		return field.ErrorList{field.Invalid(p, file, "must be the absolute path of a file in the image")}
-	case strings.HasPrefix(file, "/tmp/") || strings.HasPrefix(file, "/config/"):
+	case strings.HasPrefix(file, dittofs.TempDir+"/") || strings.HasPrefix(file, dittofs.ConfigDir+"/"):
 		return field.ErrorList{field.Invalid(p, file, "must be a file of the image, and a volume hides what the image has in /tmp and /config. Choose another directory")}
 	}
 	return nil

@@ -11,6 +11,15 @@ const DefaultImage = "marmos91c/dittofs:v0.29.0"
 // UserID is the user and group that the image runs as.
 const UserID int64 = 65532
 
+// Ports on which the adapters of a new server listen, and the API and the metrics if
+// they are not told otherwise.
+const (
+	NFSPort     int32 = 12049
+	SMBPort     int32 = 1445
+	APIPort     int32 = 8080
+	MetricsPort int32 = 9090
+)
+
 // Command starts the server in the foreground, with the configuration at
 // ConfigDir/ConfigFile.
 func Command() (command, args []string) {

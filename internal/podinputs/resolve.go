@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/values"
 )
 
 // A Value is an input with the bytes that the process would see.
@@ -63,7 +64,7 @@ type Absent struct {
 // Resolve reads the inputs out of their sources.
 func Resolve(inputs []Input, sources Sources, absent map[Ref]Absent) Resolution {
 	r := Resolution{}
-	values, origins := map[string][]byte{}, map[string]Input{}
+	read, origins := map[string][]byte{}, map[string]Input{}
 	for _, in := range inputs {
 		switch s, lookedUp := sources[in.Source]; {
 		case !lookedUp:
@@ -73,12 +74,12 @@ func Resolve(inputs []Input, sources Sources, absent map[Ref]Absent) Resolution 
 		default:
 			for _, each := range in.each(s) {
 				name := cmp.Or(each.Env, each.File)
-				values[name], origins[name] = r.add(each, s, absent), each
+				read[name], origins[name] = r.add(each, s, absent), each
 			}
 		}
 	}
 
-	if name, problem := dittofs.CheckTogether(values); problem != "" {
+	if name, problem := values.CheckTogether(read); problem != "" {
 		r.Problems = append(r.Problems, Problem{Source: origins[name].Source, Key: origins[name].Key, Text: problem})
 	}
 
@@ -150,7 +151,7 @@ func (r *Resolution) add(in Input, s *Source, absent map[Ref]Absent) []byte {
 		problem = "its value is empty"
 	case found:
 		v.Present, v.Bytes = true, b
-		problem = dittofs.Check(cmp.Or(in.Env, in.File), b)
+		problem = values.Check(cmp.Or(in.Env, in.File), b)
 	}
 
 	if problem != "" {

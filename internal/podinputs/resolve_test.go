@@ -12,6 +12,7 @@ import (
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/values"
 )
 
 // required is what Crossplane sends of a Secret: the values are base64, as the API
@@ -144,7 +145,7 @@ func TestResolve(t *testing.T) {
 			reason: "A value that the server would refuse is a problem.",
 			args:   args{inputs: []Input{{Container: "c", Env: dittofs.EnvJWTSecret, Source: Secret("s"), Key: "a"}}, required: required(t, "s", map[string]any{"a": "c2hvcnQ="})},
 			want: Resolution{
-				Problems: []Problem{{Source: Secret("s"), Key: "a", Text: dittofs.Check(dittofs.EnvJWTSecret, []byte("short"))}},
+				Problems: []Problem{{Source: Secret("s"), Key: "a", Text: values.Check(dittofs.EnvJWTSecret, []byte("short"))}},
 				Restart:  []Value{{Name: "c env " + dittofs.EnvJWTSecret, Present: true, Bytes: []byte("short")}},
 
 				SigningKeyInvalid: true,
@@ -175,7 +176,7 @@ func TestResolve(t *testing.T) {
 				required: required(t, "s", map[string]any{"a": "BQIA"}),
 			},
 			want: Resolution{Problems: []Problem{
-				{Source: Secret("s"), Key: "a", Text: dittofs.Check(dittofs.KeytabFile, []byte("\x05\x02\x00"))},
+				{Source: Secret("s"), Key: "a", Text: values.Check(dittofs.KeytabFile, []byte("\x05\x02\x00"))},
 				{Source: Secret("s"), Key: "b", Text: "the Secret has no such key in its data. It has a"},
 			}},
 		},

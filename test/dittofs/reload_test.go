@@ -15,6 +15,7 @@ import (
 
 	contract "github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
+	"github.com/dittofs/function-dittoserver/internal/values"
 )
 
 // patience is longer than the longest interval, a minute, at which the server
@@ -189,7 +190,7 @@ func TestReload(t *testing.T) {
 			invalid := false
 			for input, value := range p.inputs {
 				s.change(t, input, value)
-				invalid = invalid || contract.Check(input, value) != ""
+				invalid = invalid || values.Check(input, value) != ""
 			}
 			s.reconcile(t)
 			if changed := s.hash(t) != before; changed == (reload == contract.Live || invalid) {

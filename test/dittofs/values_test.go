@@ -16,6 +16,7 @@ import (
 	contract "github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
+	"github.com/dittofs/function-dittoserver/internal/values"
 )
 
 // changes are what is made of good values.
@@ -96,7 +97,7 @@ func TestParticularValues(t *testing.T) {
 func TestEnvIsText(t *testing.T) {
 	for _, value := range []string{"caf\xe9", "café", "\xff\xfe"} {
 		_, err := proto.Marshal(wrapperspb.String(value))
-		if unfit := contract.Check("ANY", []byte(value)) != ""; unfit != (err != nil) {
+		if unfit := values.Check("ANY", []byte(value)) != ""; unfit != (err != nil) {
 			t.Errorf("Check(%q): unfit is %t, and a protobuf says %v", value, unfit, err)
 		}
 	}
@@ -110,7 +111,7 @@ func TestEnvIsBounded(t *testing.T) {
 		cmd := exec.CommandContext(t.Context(), "true")
 		cmd.Env = []string{name + "=" + strings.Repeat("x", n)}
 		err := cmd.Run()
-		if unfit := contract.Check(name, []byte(strings.Repeat("x", n))) != ""; unfit != (err != nil) {
+		if unfit := values.Check(name, []byte(strings.Repeat("x", n))) != ""; unfit != (err != nil) {
 			t.Errorf("Check of %d bytes: unfit is %t, and the kernel says %v", n, unfit, err)
 		}
 	}

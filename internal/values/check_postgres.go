@@ -1,4 +1,4 @@
-package dittofs
+package values
 
 import (
 	"cmp"
@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
 //nolint:gochecknoglobals // A constant.
@@ -19,15 +21,15 @@ var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "v
 // parts become one URL, which is parsed again when the database is connected to.
 func checkPostgres(input, value string) string {
 	switch input {
-	case EnvPostgresHost:
+	case dittofs.EnvPostgresHost:
 		return checkHost(value)
-	case EnvPostgresPort:
+	case dittofs.EnvPostgresPort:
 		return checkPort(value)
-	case EnvPostgresDatabase, EnvPostgresUser:
+	case dittofs.EnvPostgresDatabase, dittofs.EnvPostgresUser:
 		return cmp.Or(checkName(value), checkTimeZone(value))
-	case EnvPostgresPassword:
+	case dittofs.EnvPostgresPassword:
 		return checkTimeZone(value)
-	case EnvPostgresSSLMode:
+	case dittofs.EnvPostgresSSLMode:
 		if !slices.Contains(sslModes, value) {
 			return "it is none of " + strings.Join(sslModes, ", ")
 		}

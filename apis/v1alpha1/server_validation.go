@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
 func (s *ControlPlaneSpec) validate(p *field.Path) field.ErrorList {
@@ -35,7 +37,7 @@ func (s *LoggingSpec) validate(p *field.Path, dirs []string) field.ErrorList {
 	errs := validateEnum(p.Child("level"), s.Level, []string{"DEBUG", "INFO", "WARN", "ERROR"})
 	errs = append(errs, validateEnum(p.Child("format"), s.Format, []string{"text", "json"})...)
 
-	dirs = append(slices.Clone(dirs), "/tmp")
+	dirs = append(slices.Clone(dirs), dittofs.TempDir)
 	if s.Output != "stdout" && s.Output != "stderr" && !within(s.Output, dirs) {
 		errs = append(errs, field.Invalid(p.Child("output"), s.Output,
 			"must be stdout, stderr, or a file under "+strings.Join(dirs, ", ")+": the rest of the file system is read-only"))

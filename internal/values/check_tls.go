@@ -1,4 +1,4 @@
-package dittofs
+package values
 
 import (
 	"crypto"
@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
 // What Go's TLS takes, and so the server and the kubelet's probe. A client reads each
@@ -43,17 +45,17 @@ func checkPrivateKey(value []byte) string {
 // to blame. What Check finds of each alone it does not find again. It reads each
 // certificate and the key once: to read a key takes longer than all else.
 func CheckTogether(values map[string][]byte) (input, problem string) {
-	crt, key := values[TLSCertFile], values[TLSKeyFile]
+	crt, key := values[dittofs.TLSCertFile], values[dittofs.TLSKeyFile]
 	chain, problem := parseChain(crt)
 	if problem != "" {
-		return TLSCertFile, problem
+		return dittofs.TLSCertFile, problem
 	}
 	if checkPrivateKey(key) != "" {
 		return "", ""
 	}
 	private := parseKey(privateKey(key).Bytes)
 	if private == nil {
-		return TLSKeyFile, "its private key cannot be read. It must be one of RSA, ECDSA or Ed25519"
+		return dittofs.TLSKeyFile, "its private key cannot be read. It must be one of RSA, ECDSA or Ed25519"
 	}
 	if len(chain) == 0 {
 		return "", ""
@@ -64,16 +66,16 @@ func CheckTogether(values map[string][]byte) (input, problem string) {
 	})
 	if public.Equal(chain[0].PublicKey) {
 		if problem := checkKind(public); problem != "" {
-			return TLSKeyFile, problem
+			return dittofs.TLSKeyFile, problem
 		}
 		return "", ""
 	}
 	for _, c := range chain[1:] {
 		if public.Equal(c.PublicKey) {
-			return TLSCertFile, "the server's own certificate has to come first, and those of its issuers after it"
+			return dittofs.TLSCertFile, "the server's own certificate has to come first, and those of its issuers after it"
 		}
 	}
-	return TLSKeyFile, "it is not the key of the certificate beside it"
+	return dittofs.TLSKeyFile, "it is not the key of the certificate beside it"
 }
 
 // checkKind says why no client takes a server with such a key.

@@ -1,4 +1,6 @@
-package dittofs
+// Package values says whether the server can start with what a Secret holds. It does
+// with each value what its reader does.
+package values
 
 import (
 	"bytes"
@@ -6,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
 // Limits of what the server accepts, in bytes. Nothing is trimmed: a newline at
@@ -31,33 +35,33 @@ func Check(input string, value []byte) string {
 		}
 	}
 	switch input {
-	case EnvJWTSecret:
+	case dittofs.EnvJWTSecret:
 		if len(value) < minJWTSecret {
 			return fmt.Sprintf("the key that signs tokens must have at least %d bytes, and has fewer", minJWTSecret)
 		}
-	case EnvAdminPassword:
+	case dittofs.EnvAdminPassword:
 		if len(value) < minAdminPassword || len(value) > maxAdminPassword {
 			return fmt.Sprintf("the admin's password must have from %d to %d bytes", minAdminPassword, maxAdminPassword)
 		}
-	case EnvPostgresHost, EnvPostgresPort, EnvPostgresDatabase, EnvPostgresUser, EnvPostgresPassword, EnvPostgresSSLMode:
+	case dittofs.EnvPostgresHost, dittofs.EnvPostgresPort, dittofs.EnvPostgresDatabase, dittofs.EnvPostgresUser, dittofs.EnvPostgresPassword, dittofs.EnvPostgresSSLMode:
 		if len(value) > 0 { // Whether it may be empty is said of the key.
 			return checkPostgres(input, string(value))
 		}
-	case MetricsTokenFile:
+	case dittofs.MetricsTokenFile:
 		if len(bytes.TrimSpace(value)) == 0 {
 			return "the token is blank"
 		}
-	case ClientCAFile, LDAPCAFile, PostgresCAFile:
+	case dittofs.ClientCAFile, dittofs.LDAPCAFile, dittofs.PostgresCAFile:
 		if !x509.NewCertPool().AppendCertsFromPEM(value) {
 			return "it holds no certificate in PEM form"
 		}
-	case TLSCertFile:
+	case dittofs.TLSCertFile:
 		return checkCertificate(value)
-	case TLSKeyFile:
+	case dittofs.TLSKeyFile:
 		return checkPrivateKey(value)
-	case Krb5ConfFile:
+	case dittofs.Krb5ConfFile:
 		return checkKrb5Conf(value)
-	case KeytabFile:
+	case dittofs.KeytabFile:
 		return checkKeytab(value)
 	}
 	return ""

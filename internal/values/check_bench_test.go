@@ -1,4 +1,4 @@
-package dittofs
+package values
 
 import (
 	"crypto"
@@ -7,6 +7,8 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"testing"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
 // BenchmarkCheckTLS is what a certificate with two issuers and its key cost each call.
@@ -22,7 +24,7 @@ func BenchmarkCheckTLS(b *testing.B) {
 	for name, private := range map[string]crypto.Signer{"ECDSA": ec, "RSA4096": r} {
 		b.Run(name, func(b *testing.B) {
 			certificate, key := certificateOf(b, private)
-			values := map[string][]byte{TLSCertFile: []byte(certificate + certificate + certificate), TLSKeyFile: []byte(key)}
+			values := map[string][]byte{dittofs.TLSCertFile: []byte(certificate + certificate + certificate), dittofs.TLSKeyFile: []byte(key)}
 			for b.Loop() {
 				for input, value := range values {
 					if problem := Check(input, value); problem != "" {

@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
+
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
 // security is what the server's process may do, of the pod's and the container's
@@ -22,14 +24,10 @@ type security struct {
 	unbound    int32 // The first port that takes no capability.
 }
 
-// imageUser is the user that the image runs as, and that the function sets where
-// nobody else does.
-const imageUser int64 = 65532
-
 // securityOf is that of a spec whose defaults are as the function sets them.
 func (s *DittoServerSpec) securityOf() security {
 	const privilegedPorts = 1024
-	e := security{user: imageUser, unbound: privilegedPorts}
+	e := security{user: dittofs.UserID, unbound: privilegedPorts}
 	pod, c := corev1.PodSecurityContext{}, corev1.SecurityContext{}
 	if s.PodSecurityContext != nil {
 		pod = *s.PodSecurityContext

@@ -1,4 +1,4 @@
-package dittofs
+package values
 
 import (
 	"bytes"
