@@ -47,7 +47,7 @@ func (t *Template) is(wanted *structpb.Value) bool {
 
 // foreign says whether it cannot be told what of the template was applied.
 func (t *Template) foreign() bool {
-	return t.unmanaged || t.applied == nil || isAll(t.applied.GetStructValue().GetFields())
+	return t.unmanaged || t.applied == nil || isAll(fieldsOf(t.applied))
 }
 
 // Applied finds in a StatefulSet what Crossplane has applied of its pod template, by
@@ -76,7 +76,7 @@ func Applied(statefulSet *structpb.Struct) Template {
 // Kubernetes calls FieldsV1: f: is a field, k: an item of a list by its keys, v: one
 // by its value, i: one by its index, and a field without further ones is all of it.
 func owned(v, set *structpb.Value) *structpb.Value {
-	fields := set.GetStructValue().GetFields()
+	fields := fieldsOf(set)
 	if isAll(fields) {
 		return v
 	}
@@ -107,7 +107,7 @@ func owned(v, set *structpb.Value) *structpb.Value {
 // ownedEqual is equal(owned(v, set), other), and makes nothing: it is asked in each
 // call.
 func ownedEqual(v, set, other *structpb.Value) bool {
-	fields := set.GetStructValue().GetFields()
+	fields := fieldsOf(set)
 	if isAll(fields) {
 		return equal(v, other)
 	}
@@ -209,7 +209,7 @@ func find(items []item, index int, v *structpb.Value) *structpb.Value {
 
 func matches(v *structpb.Value, keys map[string]any) bool {
 	for k, want := range keys {
-		f, ok := v.GetStructValue().GetFields()[k]
+		f, ok := fieldsOf(v)[k]
 		if !ok {
 			return false
 		}
