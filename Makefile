@@ -42,7 +42,7 @@ render: $(BIN)/function $(CROSSPLANE) $(CORE) ## Render EXAMPLE (default example
 test: $(BIN)/function $(BIN)/crossplane $(CORE) $(BIN)/dfs $(BIN)/dfsctl ## Run all tests but those of make e2e.
 	@for p in bwrap:bubblewrap nfs-cp:libnfs-utils psql:postgresql; do command -v $${p%:*} >/dev/null || \
 	echo "Without $${p#*:} tests on the real server are skipped. On Debian, make debian-packages installs it"; done
-	go test -race -count=1 ./...
+	go test -race -count=1 -timeout=30m ./...
 
 .PHONY: e2e
 e2e: $(BIN)/crossplane $(CORE) $(CONTROLPLANE) $(BIN)/kwok xpkg ## Test on a real Crossplane and a real Kubernetes API server.
