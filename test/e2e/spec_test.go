@@ -42,10 +42,10 @@ func badSpec(s *scenario) {
 	before := uids()
 
 	s.expect("bad spec on a running server", "Synced=False names the field, nothing is deleted", func() string {
-		must(s, srv.patchSpec(s.ctx, map[string]any{"logging": map[string]any{"output": "/nowhere/dittofs.log"}}))
+		must(s, srv.patchSpec(s.ctx, map[string]any{"podSecurityContext": map[string]any{"sysctls": []any{map[string]any{"name": "kernel.unknown", "value": "1"}}}}))
 		must(s, srv.awaitXR(s.ctx, "say what is wrong", func(xr *unstructured.Unstructured) error {
 			c := condition(xr, "Synced")
-			if c["status"] != "False" || !strings.Contains(fmt.Sprint(c["message"]), "spec.logging.output") {
+			if c["status"] != "False" || !strings.Contains(fmt.Sprint(c["message"]), "spec.podSecurityContext.sysctls") {
 				return fmt.Errorf("condition Synced is %v", c)
 			}
 			return nil
@@ -59,7 +59,7 @@ func badSpec(s *scenario) {
 		return "Synced=False names the field, nothing is deleted"
 	})
 	s.expect("spec mended, with the rotation meanwhile", "Synced=True, "+oneRestart, func() string {
-		must(s, srv.patchSpec(s.ctx, map[string]any{"logging": map[string]any{"output": "stdout"}}))
+		must(s, srv.patchSpec(s.ctx, map[string]any{"podSecurityContext": nil}))
 		must(s, srv.awaitCondition(s.ctx, "Synced", "True"))
 		return "Synced=True, " + s.restartsOf(srv)
 	})
