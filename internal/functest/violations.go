@@ -54,6 +54,10 @@ func Violations(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) []s
 		if r.GetReady() == fnv1.Ready_READY_UNSPECIFIED {
 			fail("desired resource %q says nothing about its readiness", name)
 		}
+		if ValueAt(r.GetResource(), "metadata", "uid") != nil {
+			// Crossplane copies it into the composite's resourceRefs, whose schema has no such field.
+			fail("desired resource %q has a uid, with which Crossplane can no longer apply the composite resource", name)
+		}
 		walk(r.GetResource(), fail)
 	}
 	return v

@@ -3,13 +3,11 @@ package values
 import (
 	"crypto"
 	"crypto/ecdh"
-	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/pem"
 	"math/big"
 	"strings"
 	"testing"
@@ -19,6 +17,7 @@ import (
 	"github.com/jcmturner/gokrb5/v8/keytab"
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
 )
 
 // TestCheck finds values with which the server would not start, at their limits.
@@ -166,8 +165,8 @@ func TestCheckTogether(t *testing.T) {
 	certificate, key := newCertificate(t)
 	other, otherKey := newCertificate(t)
 	broken := strings.Replace(other, "M", "A", 1)
-	p224, p224Key := certificateOf(t, newKey(t, elliptic.P224()))
-	p521, p521Key := certificateOf(t, newKey(t, elliptic.P521()))
+	p224, p224Key := certificateOf(t, host.ECDSA(t, elliptic.P224()))
+	p521, p521Key := certificateOf(t, host.ECDSA(t, elliptic.P521()))
 	_, edPrivate, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -177,13 +176,13 @@ func TestCheckTogether(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sec1Private := newKey(t, elliptic.P384())
+	sec1Private := host.ECDSA(t, elliptic.P384())
 	sec1, _ := certificateOf(t, sec1Private)
 	sec1Key, err := x509.MarshalECPrivateKey(sec1Private)
 	if err != nil {
 		t.Fatal(err)
 	}
-	key1024, key512 := newRSAKey(t, 1024), newRSAKey(t, 512)
+	key1024, key512 := host.RSA(t, 1024), host.RSA(t, 512)
 	rsa1024, _ := certificateOf(t, key1024)
 	long := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), maxRSABits, 1), E: 65537}
 
@@ -208,8 +207,8 @@ func TestCheckTogether(t *testing.T) {
 		"KeyEd25519":  {reason: "The kubelet takes it.", certificate: ed, key: edKey},
 		"KeySEC1":     {reason: "OpenSSL writes keys on curves in this form, after their parameters.", certificate: sec1, key: pemOf("EC PARAMETERS", []byte("curve")) + pemOf("EC PRIVATE KEY", sec1Key)},
 		"KeyPKCS1":    {reason: "OpenSSL writes RSA keys in this form.", certificate: rsa1024, key: pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key1024))},
-		"RSAShort":    {reason: "Go signs nothing with it.", certificate: issue(t, key512.Public()), key: pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key512)), input: dittofs.TLSKeyFile, problem: "1024 bits"},
-		"RSALong":     {reason: "The kubelet reads no longer one, whosoever's.", certificate: certificate + issue(t, long), key: key, input: dittofs.TLSCertFile, problem: "8192 bits"},
+		"RSAShort":    {reason: "Go signs nothing with it.", certificate: issue(key512.Public()), key: pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key512)), input: dittofs.TLSKeyFile, problem: "1024 bits"},
+		"RSALong":     {reason: "The kubelet reads no longer one, whosoever's.", certificate: certificate + issue(long), key: key, input: dittofs.TLSCertFile, problem: "8192 bits"},
 		"ChainLong":   {reason: "A client reads no longer message.", certificate: strings.Repeat(certificate, maxChainBytes/200), key: key, input: dittofs.TLSCertFile, problem: "256 KiB"},
 	}
 
@@ -242,66 +241,22 @@ func FuzzCheck(f *testing.F) {
 // newCertificate returns a certificate and its private key, in PEM form.
 func newCertificate(tb testing.TB) (certificate, key string) {
 	tb.Helper()
-	return certificateOf(tb, newKey(tb, elliptic.P256()))
-}
-
-func newKey(tb testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
-	tb.Helper()
-	private, err := ecdsa.GenerateKey(curve, rand.Reader)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return private
-}
-
-// newRSAKey makes keys that Go's own generator finds too short, too.
-func newRSAKey(tb testing.TB, bits int) *rsa.PrivateKey {
-	tb.Helper()
-	const exponent = 65537
-	for {
-		p, err := rand.Prime(rand.Reader, bits/2)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		q, err := rand.Prime(rand.Reader, bits/2)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		one := big.NewInt(1)
-		phi := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
-		if d := new(big.Int).ModInverse(big.NewInt(exponent), phi); d != nil && p.Cmp(q) != 0 {
-			return &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: exponent}, D: d, Primes: []*big.Int{p, q}}
-		}
-	}
-}
-
-// issue returns a certificate of a public key, in PEM form.
-func issue(tb testing.TB, public any) string {
-	tb.Helper()
-	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, public, newKey(tb, elliptic.P256()))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return pemOf("CERTIFICATE", der)
+	return certificateOf(tb, host.ECDSA(tb, elliptic.P256()))
 }
 
 // certificateOf returns a certificate of a private key, and the key, in PEM form.
 func certificateOf(tb testing.TB, private crypto.Signer) (certificate, key string) {
 	tb.Helper()
-	return issue(tb, private.Public()), keyOf(tb, private)
+	return issue(private.Public()), keyOf(tb, private)
 }
+
+// issue returns a certificate of a public key, in PEM form.
+func issue(public any) string { return string(host.NewAuthority().Certify("server", public)) }
 
 // keyOf is a private key in PEM form.
 func keyOf(tb testing.TB, private any) string {
 	tb.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return pemOf("PRIVATE KEY", der)
+	return string(host.KeyPEM(tb, private))
 }
 
-func pemOf(kind string, der []byte) string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
-}
+func pemOf(kind string, der []byte) string { return string(host.PEM(kind, der)) }

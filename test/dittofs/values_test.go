@@ -97,8 +97,8 @@ func TestParticularValues(t *testing.T) {
 func TestEnvIsText(t *testing.T) {
 	for _, value := range []string{"caf\xe9", "café", "\xff\xfe"} {
 		_, err := proto.Marshal(wrapperspb.String(value))
-		if unfit := values.Check("ANY", []byte(value)) != ""; unfit != (err != nil) {
-			t.Errorf("Check(%q): unfit is %t, and a protobuf says %v", value, unfit, err)
+		if invalid := values.Check("ANY", []byte(value)) != ""; invalid != (err != nil) {
+			t.Errorf("Check(%q): invalid is %t, and a protobuf says %v", value, invalid, err)
 		}
 	}
 }
@@ -111,8 +111,8 @@ func TestEnvIsBounded(t *testing.T) {
 		cmd := exec.CommandContext(t.Context(), "true")
 		cmd.Env = []string{name + "=" + strings.Repeat("x", n)}
 		err := cmd.Run()
-		if unfit := values.Check(name, []byte(strings.Repeat("x", n))) != ""; unfit != (err != nil) {
-			t.Errorf("Check of %d bytes: unfit is %t, and the kernel says %v", n, unfit, err)
+		if invalid := values.Check(name, []byte(strings.Repeat("x", n))) != ""; invalid != (err != nil) {
+			t.Errorf("Check of %d bytes: invalid is %t, and the kernel says %v", n, invalid, err)
 		}
 	}
 }

@@ -3,20 +3,13 @@ package dittofs
 import (
 	"bytes"
 	"context"
-	"crypto"
 	"crypto/ecdh"
-	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"math/big"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -32,33 +25,33 @@ import (
 func TestTLSValues(t *testing.T) {
 	own := host.NamedAuthority(serverAuthority).Issue("api")
 	issuer := host.NamedAuthority(serverAuthority).Certificate()
-	p224, p521 := newECDSA(t, elliptic.P224()), newECDSA(t, elliptic.P521())
-	rsa1024, rsa512 := newRSA(t, 1024), newRSA(t, 512)
+	p224, p521 := host.ECDSA(t, elliptic.P224()), host.ECDSA(t, elliptic.P521())
+	rsa1024, rsa512 := host.RSA(t, 1024), host.RSA(t, 512)
 	long := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 8192, 1), E: 65537}
 	exchange, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	garbage := inPEM("CERTIFICATE", []byte("no certificate"))
+	garbage := host.PEM("CERTIFICATE", []byte("no certificate"))
 
 	cases := map[string]struct {
 		reason    string
 		cert, key []byte
 	}{
 		"GarbageAfter":   {"a client reads all that it is sent", join(own.Cert, garbage), own.Key},
-		"OtherBlocks":    {"what is no certificate is not sent", join(own.Cert, inPEM("X509 CRL", []byte("a list"))), own.Key},
+		"OtherBlocks":    {"what is no certificate is not sent", join(own.Cert, host.PEM("X509 CRL", []byte("a list"))), own.Key},
 		"TextAround":     {"text is no block", join([]byte("subject=api\n"), own.Cert, []byte("# issuer\n"), issuer), own.Key},
 		"ChainLong":      {"a client reads no longer message", join(own.Cert, bytes.Repeat(issuer, 1+256<<10/200)), own.Key},
-		"IssuerRSALong":  {"the kubelet reads no longer key", join(own.Cert, certify(t, long)), own.Key},
-		"RSA1024":        {"Go takes keys from here on", certify(t, rsa1024.Public()), keyPEM(t, rsa1024)},
-		"RSA512":         {"Go signs nothing with it", certify(t, rsa512.Public()), inPEM("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsa512))},
-		"P224":           {"no client takes the curve", certify(t, p224.Public()), keyPEM(t, p224)},
-		"P521":           {"clients take the curve", certify(t, p521.Public()), keyPEM(t, p521)},
-		"KeyForExchange": {"it signs nothing", own.Cert, keyPEM(t, exchange)},
-		"KeyUnreadable":  {"it is no key", own.Cert, inPEM("PRIVATE KEY", []byte("no key"))},
-		"KeyOfAnother":   {"it is no key of this certificate", own.Cert, keyPEM(t, p521)},
-		"KeyTwice":       {"the first is taken", own.Cert, join(own.Key, keyPEM(t, p521))},
-		"KeySecond":      {"the first is taken", own.Cert, join(keyPEM(t, p521), own.Key)},
+		"IssuerRSALong":  {"the kubelet reads no longer key", join(own.Cert, certify(long)), own.Key},
+		"RSA1024":        {"Go takes keys from here on", certify(rsa1024.Public()), host.KeyPEM(t, rsa1024)},
+		"RSA512":         {"Go signs nothing with it", certify(rsa512.Public()), host.PEM("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsa512))},
+		"P224":           {"no client takes the curve", certify(p224.Public()), host.KeyPEM(t, p224)},
+		"P521":           {"clients take the curve", certify(p521.Public()), host.KeyPEM(t, p521)},
+		"KeyForExchange": {"it signs nothing", own.Cert, host.KeyPEM(t, exchange)},
+		"KeyUnreadable":  {"it is no key", own.Cert, host.PEM("PRIVATE KEY", []byte("no key"))},
+		"KeyOfAnother":   {"it is no key of this certificate", own.Cert, host.KeyPEM(t, p521)},
+		"KeyTwice":       {"the first is taken", own.Cert, join(own.Key, host.KeyPEM(t, p521))},
+		"KeySecond":      {"the first is taken", own.Cert, join(host.KeyPEM(t, p521), own.Key)},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -95,68 +88,4 @@ func (s *server) shakeHands(t *testing.T) error {
 func join(texts ...[]byte) []byte { return bytes.Join(texts, nil) }
 
 // certify is a certificate of the servers' authority for a public key, in PEM.
-func certify(t *testing.T, public any) []byte {
-	t.Helper()
-	block, _ := pem.Decode(host.NamedAuthority(serverAuthority).Certificate())
-	issuer, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// A named authority always has the same key.
-	seed := sha256.Sum256([]byte("authority " + serverAuthority))
-	cert := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: "api"},
-		NotBefore:    issuer.NotBefore,
-		NotAfter:     issuer.NotAfter,
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, cert, issuer, public, ed25519.NewKeyFromSeed(seed[:]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return inPEM("CERTIFICATE", der)
-}
-
-func inPEM(kind string, der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-}
-
-func keyPEM(t *testing.T, key any) []byte {
-	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return inPEM("PRIVATE KEY", der)
-}
-
-func newECDSA(t *testing.T, curve elliptic.Curve) crypto.Signer {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(curve, rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-// newRSA makes keys that Go's own generator finds too short, too.
-func newRSA(t *testing.T, bits int) *rsa.PrivateKey {
-	t.Helper()
-	const exponent = 65537
-	for {
-		p, err := rand.Prime(rand.Reader, bits/2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		q, err := rand.Prime(rand.Reader, bits/2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		one := big.NewInt(1)
-		phi := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
-		if d := new(big.Int).ModInverse(big.NewInt(exponent), phi); d != nil && p.Cmp(q) != 0 {
-			return &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: exponent}, D: d, Primes: []*big.Int{p, q}}
-		}
-	}
-}
+func certify(public any) []byte { return host.NamedAuthority(serverAuthority).Certify("api", public) }

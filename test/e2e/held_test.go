@@ -63,7 +63,7 @@ func held(s *scenario) {
 			reason: "SecretsMissing", arrives: "port: 9443",
 		},
 		{
-			what: "an unfit value",
+			what: "an invalid value",
 			hold: func(s *scenario, srv *server) {
 				must(s, srv.setSecret(s.ctx, "jwt", map[string]string{"key": newKey() + "\x00"}))
 				must(s, srv.patchSpec(s.ctx, changed()))

@@ -88,7 +88,7 @@ func missingAtFirst(s *scenario) {
 			},
 		},
 		{
-			what:   "an unfit key",
+			what:   "an invalid key",
 			there:  secrets{"admin": basicSecrets()["admin"], "jwt": {"key": "too short"}},
 			naming: []string{"jwt", "key"},
 			then: func(srv *server) error {

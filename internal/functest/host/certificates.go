@@ -10,7 +10,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"math/big"
 	"net"
 	"os"
@@ -63,20 +62,24 @@ func newAuthority(name string, newKey func(string) crypto.Signer) *Authority {
 // Issue returns a certificate for a server on the loopback interface, or a client.
 func (a *Authority) Issue(name string) Pair {
 	key := a.newKey("certificate " + name)
-	cert := certificate(name)
-	cert.KeyUsage = x509.KeyUsageDigitalSignature
-	cert.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-	cert.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
-
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		panic(err) // A key that was just made can be written.
 	}
-	return Pair{Cert: inPEM("CERTIFICATE", a.sign(cert, key.Public()).Raw), Key: inPEM("PRIVATE KEY", der)}
+	return Pair{Cert: a.Certify(name, key.Public()), Key: PEM("PRIVATE KEY", der)}
+}
+
+// Certify returns such a certificate for a key of one's own, in PEM form.
+func (a *Authority) Certify(name string, key crypto.PublicKey) []byte {
+	cert := certificate(name)
+	cert.KeyUsage = x509.KeyUsageDigitalSignature
+	cert.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	cert.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	return PEM("CERTIFICATE", a.sign(cert, key).Raw)
 }
 
 // Certificate is the authority's own, in PEM.
-func (a *Authority) Certificate() []byte { return inPEM("CERTIFICATE", a.cert.Raw) }
+func (a *Authority) Certificate() []byte { return PEM("CERTIFICATE", a.cert.Raw) }
 
 // Pool trusts the authority.
 func (a *Authority) Pool() *x509.CertPool {
@@ -121,10 +124,6 @@ func (a *Authority) sign(cert *x509.Certificate, key crypto.PublicKey) *x509.Cer
 		panic(err)
 	}
 	return signed
-}
-
-func inPEM(kind string, der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
 // WriteCertificates replaces the files of a directory that a server reads, as a kubelet
