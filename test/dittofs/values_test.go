@@ -119,10 +119,10 @@ func TestEnvIsBounded(t *testing.T) {
 
 // agree says whether the function withholds the StatefulSet of a server with values
 // just if that server, which is of this row and not started yet, does not start.
-func (s *server) agree(t *testing.T, row string, values map[string][]byte) {
+func (s *server) agree(t *testing.T, row string, changed map[string][]byte) {
 	t.Helper()
 	c := load(t, row)
-	for input, value := range values {
+	for input, value := range changed {
 		in := s.input(t, input)
 		c.secrets[in.Source.Name].Data[in.Key] = value
 		s.change(t, input, value)
