@@ -30,6 +30,7 @@ type plan struct {
 	// What is wanted, and what there is.
 	in     *v1beta1.Input
 	xr     *observed.Composite
+	user   *v1alpha1.DittoServerSpec // Before its defaults, if all of it is to count.
 	have   *observed.Composed
 	holder observed.Holder // Who has the StatefulSet's name.
 
@@ -64,8 +65,13 @@ func (p *plan) observe() (err error) {
 	if p.holder, err = p.around.Adopt(p.have); err != nil {
 		return err
 	}
-	p.xr, err = getDittoServer(p.req, p.in, p.have)
-	return err
+	if p.xr, err = getDittoServer(p.req); err != nil {
+		return err
+	}
+	if p.in.IncludeGeneration {
+		p.user = p.xr.Spec.DeepCopy()
+	}
+	return complete(p.xr, p.in, p.have)
 }
 
 // render makes the objects that run the server, and finds out whether their names
@@ -88,7 +94,7 @@ func (p *plan) render() (err error) {
 
 // resolve reads what the pod reads from Secrets, some of which the function
 // generates.
-func (p *plan) resolve() error {
+func (p *plan) resolve() (err error) {
 	inputs := podinputs.Without(podinputs.From(&p.want.StatefulSet.Spec.Template), podinputs.ConfigMap(p.want.ConfigMap.GetName()))
 	sources := podinputs.LookUp(p.look, inputs, p.xr.GetNamespace())
 	managed, absent := podinputs.Generate(p.xr, p.have, p.around, sources)
@@ -103,17 +109,12 @@ func (p *plan) resolve() error {
 		// A token that is taken away is no request.
 		p.source.RestartToken = cmp.Or(p.source.RestartToken, ss.RestartToken)
 	}
-	if !p.in.IncludeGeneration {
+	if p.user == nil {
 		return nil
 	}
 	// The user's spec stands in for metadata.generation, which Crossplane raises by
 	// itself.
-	user, errs := observed.NewComposite(p.req.GetObserved().GetComposite().GetResource())
-	if len(errs) > 0 {
-		return errs.ToAggregate()
-	}
-	var err error
-	p.source.Spec, err = rollout.SpecOf(&user.Spec)
+	p.source.Spec, err = rollout.SpecOf(p.user)
 	return err
 }
 

@@ -29,13 +29,15 @@ func getInput(req *fnv1.RunFunctionRequest) (*v1beta1.Input, error) {
 	return in, problems(response.ReasonInvalidInput, in.Validate())
 }
 
-// getDittoServer returns the composite resource with its defaults, if it is valid
-// for the server that there is.
-func getDittoServer(req *fnv1.RunFunctionRequest, in *v1beta1.Input, have *observed.Composed) (*observed.Composite, error) {
+// getDittoServer returns the composite resource as the user has written it.
+func getDittoServer(req *fnv1.RunFunctionRequest) (*observed.Composite, error) {
 	xr, errs := observed.NewComposite(req.GetObserved().GetComposite().GetResource())
-	if len(errs) > 0 {
-		return nil, problems(response.ReasonInvalidSpec, errs)
-	}
+	return xr, problems(response.ReasonInvalidSpec, errs)
+}
+
+// complete gives a DittoServer its defaults, and says whether it is valid for the
+// server that there is.
+func complete(xr *observed.Composite, in *v1beta1.Input, have *observed.Composed) error {
 	xr.Default(v1alpha1.Defaults{
 		Image:            cmp.Or(in.Image, dittofs.DefaultImage),
 		StorageClassName: in.StorageClassName,
@@ -44,7 +46,7 @@ func getDittoServer(req *fnv1.RunFunctionRequest, in *v1beta1.Input, have *obser
 		AdapterServices:  in.AdapterServices.Type,
 		RolloutPolicy:    in.Rollout.Policy,
 	})
-	return xr, problems(response.ReasonInvalidSpec, append(xr.Validate(), manifests.ValidateChange(xr.DittoServer, have.Existing(xr.Identity()))...))
+	return problems(response.ReasonInvalidSpec, append(xr.Validate(), manifests.ValidateChange(xr.DittoServer, have.Existing(xr.Identity()))...))
 }
 
 // problems are all errors in one, always in the same order.
