@@ -143,7 +143,7 @@ func (p *plan) decide() (err error) {
 	if ss != nil {
 		state.Observed = &rollout.Observed{
 			Annotations: rollout.Annotations{ConfigHash: ss.ConfigHash, RestartToken: ss.RestartToken},
-			Runs:        ss.Replicas > 0,
+			Runs:        ss.Runs(),
 		}
 		applied := rollout.Applied(ss.Object)
 		state.Changes = applied.Changes(rollout.TemplateOf(p.statefulSet))
@@ -238,7 +238,7 @@ func (p *plan) view() (*status.View, error) {
 // start fails, so it is reported before that.
 func (p *plan) gone() ([]podinputs.Problem, error) {
 	ss := p.have.StatefulSet
-	if p.decision.Action != rollout.Hold || ss.Replicas == 0 {
+	if p.decision.Action != rollout.Hold || !ss.Runs() {
 		return nil, nil
 	}
 	applied := rollout.Applied(ss.Object)

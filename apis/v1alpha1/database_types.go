@@ -10,14 +10,14 @@ const (
 
 // DatabaseSpec is where the control plane keeps its records.
 type DatabaseSpec struct {
-	// Type of the database. A postgresSecretRef or percona means postgres, whatever
-	// stands here.
+	// Type of the database. With a postgresSecretRef or percona it is postgres,
+	// regardless of this field.
 	// +kubebuilder:validation:Enum=sqlite;postgres
 	// +kubebuilder:default="sqlite"
 	// +optional
 	Type string `json:"type,omitempty"`
 
-	// SQLite is used when the database is no PostgreSQL.
+	// SQLite is used unless the type is postgres.
 	// +optional
 	SQLite *SQLiteSpec `json:"sqlite,omitempty"`
 
@@ -64,10 +64,10 @@ type PerconaSpec struct {
 	// +optional
 	Enabled bool `json:"enabled,omitempty"`
 
-	// DeleteWithServer must be true. What Crossplane has composed it deletes with
-	// the composite resource, so the cluster cannot outlive its DittoServer. To
-	// keep a database for longer, create it by yourself and name its credentials
-	// in database.postgresSecretRef.
+	// DeleteWithServer must be true: Crossplane deletes composed resources with their
+	// composite resource, so the cluster cannot outlive its DittoServer. To keep a
+	// database for longer, create it yourself and name its credentials in
+	// database.postgresSecretRef.
 	// +optional
 	DeleteWithServer bool `json:"deleteWithServer,omitempty"`
 

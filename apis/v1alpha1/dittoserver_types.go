@@ -70,10 +70,10 @@ type DittoServerSpec struct {
 	// +optional
 	Service *ServiceSpec `json:"service,omitempty"`
 
-	// Adapters are the file protocols that the Services and the NetworkPolicy open
-	// the way to. They describe the server and do not configure it: its adapters
-	// are managed through its own API, and listen on the ports of the default
-	// unless they were given others there.
+	// Adapters tell the Services and the NetworkPolicy which file protocols the
+	// server speaks, and on which ports. They do not configure the server: you
+	// manage its adapters through its own API. A new server listens on the default
+	// ports.
 	// +kubebuilder:default={{type: "nfs", port: 12049}, {type: "smb", port: 1445}}
 	// +kubebuilder:validation:MaxItems=2
 	// +listType=map
@@ -106,23 +106,22 @@ type DittoServerSpec struct {
 	// +optional
 	ShutdownTimeout string `json:"shutdownTimeout,omitempty"`
 
-	// Resources of the server's container. The server sizes its caches after the
-	// memory limit, which has to be at least 16Mi.
+	// Resources of the server's container. The server sizes its caches by the memory
+	// limit, which must be at least 16Mi.
 	// +optional
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
-	// SecurityContext of the server's container. What is not set here keeps the
-	// restricted default. Capabilities that are added stand beside a drop of ALL,
-	// unless ALL is added.
+	// SecurityContext of the server's container. Fields that you do not set keep the
+	// restricted defaults. If you add capabilities, all others are still dropped,
+	// unless you add ALL.
 	// +optional
 	SecurityContext *corev1.SecurityContext `json:"securityContext,omitempty"`
 
-	// PodSecurityContext of the pod. What is not set here keeps the restricted
-	// default. The fsGroup is the number of the user that the server runs as, 65532
-	// if nobody sets another, so that a new user is given the files of the old one
-	// at the next start. If you set fsGroup, change it together with runAsUser, or
-	// set fsGroupChangePolicy to Always. Sysctls are those that every kubelet
-	// allows.
+	// PodSecurityContext of the pod. Fields that you do not set keep the restricted
+	// defaults. The fsGroup defaults to the runAsUser, which defaults to 65532: a new
+	// user then gets access to the files of the old one at the next start. If you set
+	// fsGroup, change it together with runAsUser, or set fsGroupChangePolicy to
+	// Always. Only the sysctls that every kubelet allows are accepted.
 	// +optional
 	PodSecurityContext *corev1.PodSecurityContext `json:"podSecurityContext,omitempty"`
 
@@ -134,7 +133,7 @@ type DittoServerSpec struct {
 	// +optional
 	TerminationGracePeriodSeconds *int64 `json:"terminationGracePeriodSeconds,omitempty"`
 
-	// Rollout says when a change that takes a new pod replaces the server's.
+	// Rollout says when a change may replace the server's pod.
 	// +optional
 	Rollout *RolloutSpec `json:"rollout,omitempty"`
 
@@ -177,8 +176,8 @@ type DittoServerSpec struct {
 }
 
 // StorageSpec is the server's volumes. Kubernetes does not let a StatefulSet's
-// volume claims change once it exists: a later change of sizes or class is
-// reported in the condition StorageInSync and has no effect on the volumes.
+// volume claims change once it exists: the condition StorageInSync reports a later
+// change of sizes or class, which has no effect on the volumes.
 type StorageSpec struct {
 	// MetadataSize of the volume at /data/store/metadata.
 	// +kubebuilder:validation:Pattern=`^[0-9]+(Gi|Mi|Ti)$`
@@ -231,8 +230,7 @@ type ControlPlaneSpec struct {
 	// +optional
 	Port *int32 `json:"port,omitempty"`
 
-	// TLS may be set to true to insist on a certSecretName, which is what turns
-	// TLS on.
+	// TLS set to true requires a certSecretName, which is what turns TLS on.
 	// +optional
 	TLS bool `json:"tls,omitempty"`
 
@@ -243,12 +241,12 @@ type ControlPlaneSpec struct {
 	CertSecretName string `json:"certSecretName,omitempty"`
 
 	// ClientCASecretName names the Secret with the CAs of the API's clients, under
-	// ca.crt. With it the API refuses clients without a certificate of theirs.
+	// ca.crt. With it, the API refuses clients without a certificate of such a CA.
 	// +optional
 	ClientCASecretName string `json:"clientCASecretName,omitempty"`
 
-	// RequireInitialPasswordChange says whether an account that was created with a
-	// generated password has to change it at the first login.
+	// RequireInitialPasswordChange makes an account that was created with a generated
+	// password change it at the first login.
 	// +kubebuilder:default=true
 	// +optional
 	RequireInitialPasswordChange *bool `json:"requireInitialPasswordChange,omitempty"`
@@ -283,7 +281,7 @@ type LoggingSpec struct {
 	Rotation *LogRotationSpec `json:"rotation,omitempty"`
 }
 
-// LogRotationSpec says when a log file makes room for the next.
+// LogRotationSpec says when the server starts a new log file.
 type LogRotationSpec struct {
 	// MaxSize of a file, in MB. Defaults to 100.
 	// +kubebuilder:validation:Minimum=0
@@ -312,18 +310,18 @@ const (
 	RolloutManual    = "Manual"
 )
 
-// RolloutSpec says when a change that takes a new pod replaces the server's.
+// RolloutSpec says when a change may replace the server's pod.
 type RolloutSpec struct {
-	// Policy Automatic replaces the server's pod when something changes that takes
-	// it to take effect. Manual waits for a new restartToken with all of it, and
-	// says in the condition RestartPending what waits. Defaults to the platform
-	// team's choice, or else to Automatic.
+	// Policy Automatic replaces the pod as soon as a change needs a new pod to take
+	// effect. Manual holds all such changes until there is a new restartToken; the
+	// condition RestartPending says what waits. Defaults to the platform team's
+	// choice, or else to Automatic.
 	// +kubebuilder:validation:Enum=Automatic;Manual
 	// +optional
 	Policy string `json:"policy,omitempty"`
 
-	// RestartToken is any text. A new one restarts the server once, with either
-	// policy. To remove it restarts nothing.
+	// RestartToken is any text. A new value restarts the server once, with either
+	// policy. Removing it restarts nothing.
 	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	RestartToken string `json:"restartToken,omitempty"`
@@ -343,7 +341,7 @@ type DittoServerStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Replicas is the number of pods that there are.
+	// Replicas is the number of pods that the StatefulSet is to have.
 	// +optional
 	Replicas int32 `json:"replicas,omitempty"`
 
@@ -365,8 +363,8 @@ type DittoServerStatus struct {
 	// +optional
 	ConfigHash string `json:"configHash,omitempty"`
 
-	// PendingHash is a digest of what the server would run with, while that waits
-	// for somebody (see the condition RestartPending). It is a good restartToken.
+	// PendingHash is a digest of what the server would run with after a restart that
+	// waits for you (see the condition RestartPending). It is a good restartToken.
 	// +optional
 	PendingHash string `json:"pendingHash,omitempty"`
 

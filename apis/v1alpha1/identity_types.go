@@ -29,8 +29,8 @@ type IdentitySpec struct {
 // JWTSpec is the tokens of the REST API.
 type JWTSpec struct {
 	// SecretRef is the key that signs the tokens, at least 32 bytes. A new key
-	// restarts the server and ends every session. Without it the function makes a
-	// key, in the Secret NAME-jwt-secret.
+	// restarts the server and ends every session. Without it the function generates
+	// a key, in the Secret NAME-jwt-secret.
 	// +optional
 	SecretRef *SecretKeyRef `json:"secretRef,omitempty"`
 
@@ -63,7 +63,7 @@ type AdminSpec struct {
 
 	// PasswordSecretRef is the password in plain text, 8 to 72 bytes. The server
 	// reads it when it creates the account and never again. Without it the function
-	// makes a password, in the Secret NAME-admin-bootstrap-credentials.
+	// generates a password, in the Secret NAME-admin-bootstrap-credentials.
 	// +optional
 	PasswordSecretRef *SecretKeyRef `json:"passwordSecretRef,omitempty"`
 }
@@ -153,8 +153,8 @@ type LDAPSpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || (has(self.krb5ConfSecretRef) != has(self.krb5Conf))",message="kerberos.enabled needs one of krb5ConfSecretRef and krb5Conf"
 // +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || !has(self.machineAccount) || !has(self.machineAccount.enabled) || !self.machineAccount.enabled || has(self.netbiosDomain)",message="machineAccount.enabled needs netbiosDomain"
 type KerberosSpec struct {
-	// Enabled turns Kerberos on. To turn it off, turn it off through the server's
-	// API first: its database keeps that it is on.
+	// Enabled turns Kerberos on. Before you turn it off here, turn it off through the
+	// server's API: the database keeps that it is on.
 	// +optional
 	Enabled bool `json:"enabled,omitempty"`
 
@@ -209,7 +209,7 @@ type MachineAccountSpec struct {
 	// +optional
 	Enabled bool `json:"enabled,omitempty"`
 
-	// AccountName of the account, which by custom ends in $.
+	// AccountName is the name of the account, which by custom ends in $.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	AccountName string `json:"accountName,omitempty"`

@@ -51,6 +51,10 @@ func (s *StatefulSet) Reads(secret string) bool {
 	return s != nil && slices.Contains(s.secrets, secret)
 }
 
+// Runs says whether there is a pod, or may be one. A StatefulSet that was just scaled to
+// zero has its pod until the controller has seen that, and may be scaled back before.
+func (s *StatefulSet) Runs() bool { return s.Replicas > 0 || !s.Settled() }
+
 // Settled says whether its controller has seen the newest template, and no pod is of
 // an older one. It does not ask whether the pod is ready.
 func (s *StatefulSet) Settled() bool {

@@ -61,9 +61,9 @@ type Annotations struct {
 type Observed struct {
 	Annotations
 
-	// Runs is set unless it is scaled to zero. What is stopped has nothing to hold
-	// for the user or for a ConfigMap, which its pod waits for: it starts with what is
-	// wanted.
+	// Runs is set unless it is scaled to zero and its pod is gone. What is stopped has
+	// nothing to hold for the user or for a ConfigMap, which its pod waits for: it
+	// starts with what is wanted.
 	Runs bool
 }
 

@@ -33,7 +33,7 @@ func Events(was map[string]observed.Condition, conditions []observed.Condition) 
 // Restart tells why the pod is about to be replaced, once for each hash.
 func Restart(xr *observed.Composite, ss *observed.StatefulSet, d rollout.Decision) []Event {
 	hash := d.Annotations.ConfigHash
-	if d.Action != rollout.Advance || ss == nil || ss.Replicas == 0 || ss.ConfigHash == hash || xr.Status.ConfigHash == hash {
+	if d.Action != rollout.Advance || ss == nil || !ss.Runs() || ss.ConfigHash == hash || xr.Status.ConfigHash == hash {
 		return nil
 	}
 	return []Event{{Reason: "ConfigHashChanged", Message: fmt.Sprintf(
