@@ -58,6 +58,8 @@ func (w *world) seenBy(but trouble) (objects map[functest.ObjectID]*structpb.Str
 	for id, o := range then.objects {
 		if lags(id, o) {
 			objects[id] = o
+			// Crossplane deletes nothing that it sees without an owner, and forgets it.
+			w.leaky = w.leaky || id.Kind == "ConfigMap" && functest.Controller(o) == ""
 		}
 	}
 	if slices.Contains(but.kinds, "DittoServer") {
