@@ -11,39 +11,39 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
-// Composed is what exists of a DittoServer.
+// Composed has the composed resources of a DittoServer that exist.
 type Composed struct {
-	// StatefulSet, or nil.
+	// StatefulSet is nil if there is none.
 	StatefulSet *StatefulSet
 
-	// ConfigMaps of the server, by the name of the composed resource.
+	// ConfigMaps of the server by the names of the composed resources.
 	ConfigMaps map[string]ConfigMap
 
-	// Exists says of each composed resource, by name, whether it does.
+	// Exists has the names of all composed resources that exist.
 	Exists map[string]bool
 
-	// Exposed are the Services that have got an address outside of the cluster.
+	// Exposed has the Services that have an address outside of the cluster.
 	Exposed map[string]bool
 
-	// Secrets that the function has generated, by the name of the composed resource.
+	// Secrets that the function has generated, by the names of the composed resources.
 	Secrets map[string]*structpb.Struct
 
-	// PerconaReady is set once the PerconaPGCluster is, and PerconaOwner is the UID
-	// of what it belongs to.
+	// PerconaReady is set once the PerconaPGCluster is ready. PerconaOwner is the UID
+	// of its controller.
 	PerconaReady bool
 	PerconaOwner string
 }
 
-// A ConfigMap is one that a server reads, or has read.
+// A ConfigMap holds a configuration that a server reads, or has read.
 type ConfigMap struct {
 	Name string
 
-	// Config is its config.yaml, and Immutable says that it can have no other.
+	// Config is its config.yaml. Immutable is set if that cannot change.
 	Config    string
 	Immutable bool
 }
 
-// Existing is what limits what a DittoServer can be changed into.
+// Existing returns what limits how a DittoServer can change.
 func (c *Composed) Existing(xr Identity) manifests.Existing {
 	e := manifests.Existing{Database: c.PerconaOwner != "" && c.PerconaOwner == xr.UID}
 	if ss := c.StatefulSet; ss != nil {
@@ -52,8 +52,7 @@ func (c *Composed) Existing(xr Identity) manifests.Existing {
 	return e
 }
 
-// HasConfig says whether there is a ConfigMap with a config.yaml, under the name that
-// is made of it.
+// HasConfig says whether a config.yaml is in the ConfigMap that is named after it.
 func (c *Composed) HasConfig(config string) bool {
 	cm, ok := c.ConfigMaps[manifests.ConfigMapResource(config)]
 	return ok && cm.Config == config

@@ -16,22 +16,22 @@ import (
 type Composite struct {
 	*v1alpha1.DittoServer
 
-	// Conditions that it has, by type.
+	// Conditions of the composite resource by their types.
 	Conditions map[string]Condition
 }
 
-// IdentityOf returns what tells a composite resource from others.
+// IdentityOf returns the identity of a composite resource.
 func IdentityOf(xr *structpb.Struct) Identity {
 	return Identity{Name: structs.Name(xr), Namespace: structs.Namespace(xr), UID: structs.Text(xr, "metadata", "uid")}
 }
 
-// Identity tells the composite resource from others.
+// Identity returns the identity of the composite resource.
 func (c *Composite) Identity() Identity {
 	return Identity{Name: c.Name, Namespace: c.Namespace, UID: string(c.UID)}
 }
 
-// NewComposite reads a composite resource. Fields that the function does not know
-// are passed over: a newer XRD may have them.
+// NewComposite reads a composite resource. It ignores fields that the function does
+// not know: a newer XRD may have them.
 func NewComposite(xr *structpb.Struct) (*Composite, field.ErrorList) {
 	id := IdentityOf(xr)
 	c := &Composite{DittoServer: &v1alpha1.DittoServer{}, Conditions: ConditionsOf(xr)}

@@ -7,29 +7,29 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
-// A Kind says whether the cluster knows an optional kind. An object of a kind that
-// it does not know would keep the DittoServer from ever being reconciled again:
-// Crossplane writes down what it is about to compose, and fails to observe it.
+// A Kind says whether the cluster knows an optional kind. Composing an object of an
+// unknown kind would block the DittoServer for good: Crossplane first writes down
+// what it is about to compose, and from then on fails to observe it.
 type Kind string
 
 const (
-	// KindUnused means that no object of the kind is wanted.
+	// KindUnused means that the DittoServer wants no object of the kind.
 	KindUnused Kind = ""
 	// KindPending means that Crossplane has not looked it up yet.
 	KindPending Kind = "Pending"
 	// KindKnown means that the cluster knows the kind.
 	KindKnown Kind = "Known"
-	// KindMissing means that the cluster does not.
+	// KindMissing means that the cluster does not know the kind.
 	KindMissing Kind = "Missing"
 )
 
-// Kinds are the optional ones.
+// Kinds says whether the cluster knows each of the optional kinds.
 type Kinds struct {
 	ServiceMonitor, Percona Kind
 }
 
 // Kinds looks up the CustomResourceDefinitions of the kinds that a DittoServer
-// wants. A kind of which there is an object already is known.
+// wants. If an object of a kind is observed, the kind is known.
 func (s *Surroundings) Kinds(xr *Composite, have *Composed) Kinds {
 	k := Kinds{}
 	if xr.Spec.Metrics.ServiceMonitor.Enabled {

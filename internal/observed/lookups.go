@@ -10,36 +10,37 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
-// A Ref is an object of the cluster. It has no namespace if its kind has none.
+// A Ref refers to an object. Its namespace is empty for cluster-scoped kinds.
 type Ref struct {
 	APIVersion, Kind, Namespace, Name string
 }
 
-// An Answer is what Crossplane has found under a name.
+// An Answer is what Crossplane has found for a Ref.
 type Answer struct {
-	// Known is set once Crossplane has looked. It does so between two calls.
+	// Known is set once Crossplane has looked, which it does between two calls.
 	Known bool
 
-	// Object is nil if there is none.
+	// Object is nil if there is no such object.
 	Object *structpb.Struct
 }
 
-// Lookups are the objects that the function asks Crossplane for in one call, as it
-// reads and does not compose them. To ask and to read the answer is one call, so
-// nothing is read that was not asked for, and all requirements are in one place.
+// Lookups ask Crossplane for objects that the function reads but does not compose.
+// One method both asks and returns the answer. So the function reads nothing that it
+// has not asked for, and all requirements are in one place.
 type Lookups struct {
 	answers map[string]*fnv1.Resources
 	asked   map[string]*fnv1.ResourceSelector
 	pending bool
 }
 
-// NewLookups returns the lookups of a call, with the answers that came with it.
+// NewLookups returns the lookups of a call. The required resources of its request are
+// the answers.
 func NewLookups(required map[string]*fnv1.Resources) *Lookups {
 	return &Lookups{answers: required, asked: map[string]*fnv1.ResourceSelector{}}
 }
 
-// Get asks for an object, under a key that tells it from all others. An object
-// that is not the one that was asked for is no answer to trust.
+// Get asks for an object, under a key that no other lookup has. It ignores objects
+// other than the one that it asks for.
 func (l *Lookups) Get(key string, ref Ref) Answer {
 	s := &fnv1.ResourceSelector{ApiVersion: ref.APIVersion, Kind: ref.Kind, Match: &fnv1.ResourceSelector_MatchName{MatchName: ref.Name}}
 	if ref.Namespace != "" {
@@ -55,8 +56,8 @@ func (l *Lookups) Get(key string, ref Ref) Answer {
 	return Answer{Known: known}
 }
 
-// List asks for all objects of a kind and a namespace that have a label. The name
-// of the Ref does not count.
+// List asks for all objects of a kind and a namespace that have a label. It ignores
+// the name of the Ref.
 func (l *Lookups) List(key string, ref Ref, label, value string) (objects []*structpb.Struct, known bool) {
 	items, known := l.ask(key, &fnv1.ResourceSelector{
 		ApiVersion: ref.APIVersion, Kind: ref.Kind, Namespace: &ref.Namespace,
@@ -81,12 +82,12 @@ func (l *Lookups) ask(key string, s *fnv1.ResourceSelector) (items []*structpb.S
 	return items, known
 }
 
-// Requirements are all that was asked for.
+// Requirements returns everything that was asked for.
 func (l *Lookups) Requirements() *fnv1.Requirements {
 	return &fnv1.Requirements{Resources: maps.Clone(l.asked)}
 }
 
-// Pending says whether something that was asked for is not answered yet.
+// Pending says whether Crossplane has not looked up everything yet.
 func (l *Lookups) Pending() bool { return l.pending }
 
 func is(o *structpb.Struct, ref Ref) bool {

@@ -11,8 +11,8 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 )
 
-// A Name is that of an object that is not composed, because it is not known to be
-// free.
+// A Name belongs to an object that must not be sent, because somebody else has an
+// object of that name, or may have one.
 type Name struct {
 	Resource   string
 	Kind, Name string
@@ -21,9 +21,9 @@ type Name struct {
 
 func (n Name) String() string { return fmt.Sprintf("%s %q", n.Kind, n.Name) }
 
-// Names looks up, of the objects that are to be composed and are not observed, who
-// has their names. It returns those that must not be sent, in a fixed order: what
-// is sent is taken over.
+// Names looks up who has the names of desired objects that are not observed. It
+// returns the names of those that must not be sent, in a fixed order: Crossplane
+// would take the existing objects over.
 func (s *Surroundings) Names(desired map[string]runtime.Object, have *Composed) ([]Name, error) {
 	names := []Name{}
 	for _, resource := range slices.Sorted(maps.Keys(desired)) {

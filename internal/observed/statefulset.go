@@ -15,29 +15,29 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
-// A StatefulSet is what the function looks at of the existing StatefulSet.
+// A StatefulSet is the existing StatefulSet, as far as the function looks at it.
 type StatefulSet struct {
-	// Object is all of it.
+	// Object is the StatefulSet as it was observed.
 	Object *structpb.Struct
 
 	Generation      int64
 	ResourceVersion string
 
-	// Replicas that it is to have.
+	// Replicas is the number of pods that it is to have.
 	Replicas int32
 
 	// ConfigHash and RestartToken are annotations of its pod template.
 	ConfigHash, RestartToken string
 
-	// Kept are the fields of its spec that cannot change, as they are sent, and
-	// Immutable is what the wanted objects depend on of them.
+	// Kept has the fields of its spec that cannot change, in the form in which they are
+	// sent. Immutable has those on which the wanted objects depend.
 	Kept      map[string]*structpb.Value
 	Immutable manifests.Immutable
 
 	Status appsv1.StatefulSetStatus
 
-	// ConfigMap is the name of the one that the template reads, and Config the
-	// config.yaml that it holds, by the StatefulSet's own annotation.
+	// ConfigMap is the name of the ConfigMap that the template reads. Config is the
+	// config.yaml in it, as the StatefulSet's own annotation has it.
 	ConfigMap, Config string
 
 	// Keytab says whether the pod has a keytab.
@@ -51,12 +51,12 @@ func (s *StatefulSet) Reads(secret string) bool {
 	return s != nil && slices.Contains(s.secrets, secret)
 }
 
-// Runs says whether there is a pod, or may be one. A StatefulSet that was just scaled to
-// zero has its pod until the controller has seen that, and may be scaled back before.
+// Runs says whether there may be a pod. A StatefulSet that was just scaled to zero has
+// its pod until the controller sees that, and somebody may scale it back before then.
 func (s *StatefulSet) Runs() bool { return s.Replicas > 0 || !s.Settled() }
 
-// Settled says whether its controller has seen the newest template, and no pod is of
-// an older one. It does not ask whether the pod is ready.
+// Settled says whether the controller has seen the newest template and no pod is of an
+// older one. The pod need not be ready.
 func (s *StatefulSet) Settled() bool {
 	return s.Status.ObservedGeneration >= s.Generation && s.Status.Replicas == s.Replicas && s.Status.UpdatedReplicas == s.Replicas
 }
@@ -98,8 +98,8 @@ func newStatefulSet(s *structpb.Struct) (*StatefulSet, error) {
 	return ss, errors.Wrap(err, "spec")
 }
 
-// kept returns the fields of a StatefulSet's spec that Kubernetes does not let change,
-// without what it has added to the claim templates: to send that would be to own it.
+// kept returns the fields of a StatefulSet's spec that cannot change. It leaves out what
+// Kubernetes has added to the claim templates: whoever sends a field owns it.
 func kept(spec *structpb.Struct) map[string]*structpb.Value {
 	fields := map[string]*structpb.Value{}
 	for _, name := range []string{"serviceName", "podManagementPolicy", "selector"} {
@@ -123,7 +123,7 @@ func kept(spec *structpb.Struct) map[string]*structpb.Value {
 	return fields
 }
 
-// immutable reads what the wanted objects depend on of the fields that cannot change.
+// immutable reads those of the unchangeable fields on which the wanted objects depend.
 func immutable(spec *structpb.Struct) (manifests.Immutable, error) {
 	im := manifests.Immutable{
 		ServiceName:         structs.Text(spec, "serviceName"),
@@ -156,8 +156,9 @@ func immutable(spec *structpb.Struct) (manifests.Immutable, error) {
 	return im, nil
 }
 
-// statusOf reads what is looked at of a StatefulSet's status. It is read in each call,
-// and a decoder of all of it takes longer than all else about the StatefulSet.
+// statusOf reads the fields of a StatefulSet's status that the function looks at.
+// Decoding all of it in each call would take longer than everything else about the
+// StatefulSet.
 func statusOf(status *structpb.Struct) appsv1.StatefulSetStatus {
 	n := func(name string) int32 { return int32(structs.Number(status, name)) }
 	return appsv1.StatefulSetStatus{

@@ -9,32 +9,31 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
-// Surroundings are what Crossplane does not observe for a DittoServer, and the
-// function has to know of. Objects are looked up while they are not observed, and
-// no longer.
+// Surroundings find out about objects that Crossplane does not observe for a
+// DittoServer. The function looks an object up only while it is not observed.
 type Surroundings struct {
 	lookups *Lookups
 	xr      Identity
 }
 
-// An Identity is what tells one DittoServer from another.
+// An Identity tells one DittoServer from another.
 type Identity struct {
 	Name, Namespace, UID string
 }
 
-// NewSurroundings returns those of a DittoServer.
+// NewSurroundings returns the surroundings of a DittoServer.
 func NewSurroundings(l *Lookups, xr Identity) *Surroundings {
 	return &Surroundings{lookups: l, xr: xr}
 }
 
-// A Holder is who has a name that an object of the DittoServer is to have.
+// A Holder says who has a name that an object of the DittoServer is to have.
 type Holder string
 
 const (
 	// Unasked means that Crossplane has not looked yet.
 	Unasked Holder = ""
 
-	// Nobody has the name, or Crossplane may not look.
+	// Nobody means that the name is free, or that Crossplane may not look.
 	Nobody Holder = "Nobody"
 
 	// Ours means that the object is the DittoServer's: an orphaning delete has left
@@ -48,8 +47,8 @@ const (
 	Others Holder = "Others"
 )
 
-// Annotation by which Crossplane knows which composed resource an object is. It
-// fails on objects that have a name of ours and no such annotation.
+// annotationResourceName tells Crossplane which composed resource an object is.
+// Crossplane fails on objects that have one of our names but not this annotation.
 const annotationResourceName = "crossplane.io/composition-resource-name"
 
 // Holder looks up who has the name of an object that is to be composed.
@@ -84,20 +83,19 @@ func (s *Surroundings) HolderOf(o *structpb.Struct) Holder {
 	return Ours
 }
 
-// labelled says whether an object has the labels of the DittoServer's objects, or
-// those that they had before.
+// labelled says whether an object has the labels of the DittoServer's objects, in their
+// present or their former version.
 func (s *Surroundings) labelled(o *structpb.Struct) bool {
 	return structs.Label(o, manifests.LabelServer) == s.xr.Name ||
 		structs.Label(o, "app.kubernetes.io/name") == "dittofs" && structs.Label(o, "app.kubernetes.io/instance") == s.xr.Name
 }
 
-// Kinds that Crossplane may read in every installation, as it composes or serves
-// them by itself.
+// alwaysReadable are kinds that Crossplane may read in every installation.
 //
 //nolint:gochecknoglobals // A constant.
 var alwaysReadable = []string{"ConfigMap", "Secret", "Service"}
 
-// Kinds whose reading takes a right, by the name that the rights list them with.
+// readable has the kinds that need a right, with their names in the list of rights.
 //
 //nolint:gochecknoglobals // A table.
 var readable = map[string]string{
@@ -108,10 +106,10 @@ var readable = map[string]string{
 	manifests.PerconaKind:        manifests.PerconaCRD,
 }
 
-// mayRead says whether Crossplane has the right to read a kind. It is told by an
-// EnvironmentConfig, which comes with the ClusterRole that gives the right. To ask
-// for what it may not read is no way to find out: it would wait for its cache to
-// fill, and meanwhile read nothing else for any composite resource.
+// mayRead says whether Crossplane has the right to read a kind. An EnvironmentConfig
+// says so; it comes with the ClusterRole that grants the right. Asking Crossplane for
+// an object is no way to find out: without the right, it would wait for its cache to
+// fill, and reconcile no other composite resource meanwhile.
 func (s *Surroundings) mayRead(kind string) (known, may bool) {
 	if slices.Contains(alwaysReadable, kind) {
 		return true, true
@@ -123,9 +121,9 @@ func (s *Surroundings) mayRead(kind string) (known, may bool) {
 	return a.Known, may
 }
 
-// Adopt looks for a StatefulSet that Crossplane does not observe, with its
-// ConfigMaps, and counts what is the DittoServer's as observed. It says who has the
-// StatefulSet's name.
+// Adopt looks for a StatefulSet that Crossplane does not observe, and for its
+// ConfigMaps. If they belong to the DittoServer, they count as observed. It returns
+// who has the StatefulSet's name.
 func (s *Surroundings) Adopt(have *Composed) (Holder, error) {
 	if have.StatefulSet != nil {
 		return Ours, nil
@@ -157,11 +155,11 @@ type Claim struct {
 	// Known is set once Crossplane has looked, and MayRead if it may look.
 	Known, MayRead bool
 
-	// Object is nil if there is none.
+	// Object is nil if there is no such claim.
 	Object *structpb.Struct
 }
 
-// Claim looks up a claim of the server by its claim template.
+// Claim looks up the claim that was made from a claim template.
 func (s *Surroundings) Claim(template string) Claim {
 	known, may := s.mayRead("PersistentVolumeClaim")
 	if !known || !may {

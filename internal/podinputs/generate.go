@@ -10,15 +10,15 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/observed"
 )
 
-// Generate returns the managed Secrets that are to exist, by the name of the composed
-// resource, and what it means of those that do not exist.
+// Generate returns the managed Secrets that are to exist, by the names of the composed
+// resources, and what to say about those that do not exist.
 //
-// A value is generated once. From then on it is carried over from what exists: from
-// the composed resource, or from the Secret as Crossplane has just looked it up.
-// As long as that has not happened nothing is generated. A Secret of the name that
-// is somebody else's is used as it is, and left alone. One that was generated stays
-// when it is no longer needed: it would be another one, and so not be what the
-// server knows, if the user came back to it.
+// A value is generated once. From then on it is carried over from the composed
+// resource, or from the Secret that Crossplane has looked up. Before Crossplane has
+// looked, nothing is generated. If somebody else has a Secret of the name, the server
+// uses that, and the function does not touch it. A generated Secret stays when it is no
+// longer needed: if the user came back to it, a new one would not be what the server
+// knows.
 func Generate(xr *observed.Composite, have *observed.Composed, around *observed.Surroundings, sources Sources) (secrets map[string]runtime.Object, absent map[Ref]Absent) {
 	secrets, absent = map[string]runtime.Object{}, map[Ref]Absent{}
 	for _, m := range manifests.ManagedSecrets(xr.DittoServer) {
@@ -32,7 +32,7 @@ func Generate(xr *observed.Composite, have *observed.Composed, around *observed.
 			}
 			s = found
 			if h := holder(around, found); h == observed.Leaving {
-				// Another one takes its place once it is gone.
+				// A new one takes its place once it is gone.
 				absent[ref] = Absent{Creating: true}
 				continue
 			} else if h == observed.Others {
@@ -72,8 +72,8 @@ func holder(around *observed.Surroundings, s *Source) observed.Holder {
 	return around.HolderOf(s.Object)
 }
 
-// known says why there may be a database that knows the value already, so that no
-// other may be generated, and whether that is still to be found out.
+// known says why a database may already know another value, so that none may be
+// generated. Pending is set while that is still to be found out.
 func known(xr *observed.Composite, have *observed.Composed, around *observed.Surroundings) (pending bool, why string) {
 	const another = "or name a Secret with the password in spec.identity.admin.passwordSecretRef"
 	if have.StatefulSet != nil {

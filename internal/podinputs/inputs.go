@@ -1,7 +1,6 @@
-// Package podinputs finds out what a pod reads from Secrets and ConfigMaps. It
-// derives that from the finished pod template, so nothing that the pod reads can
-// be missing from what is asked of Crossplane, from the hash, or from what is
-// reported as missing.
+// Package podinputs finds out what a pod reads from Secrets and ConfigMaps. It derives
+// that from the finished pod template. So nothing can be forgotten: not in what the
+// function asks of Crossplane, not in the hash, and not in what it reports as missing.
 package podinputs
 
 import (
@@ -23,27 +22,28 @@ import (
 // An Input is something that a process of the pod reads from a Secret or a
 // ConfigMap: a variable or a file.
 type Input struct {
-	// Container that sees the input.
+	// Container that reads the input.
 	Container string
 
-	// Env is the name of the variable, or File the path of the file. Without a Key
-	// it is what stands before the name of each key.
+	// Env is the name of a variable, or File the path of a file. Without a Key it is
+	// the prefix of all names.
 	Env, File string
 
-	// Source and Key are where the input comes from. No key means every key.
+	// Source and Key say where the input comes from. Without a Key it is every key.
 	Source Ref
 	Key    string
 
 	// Optional inputs may be missing.
 	Optional bool
 
-	// SubPath files are mounted by one: the kubelet never updates them.
+	// SubPath is set for files that are mounted by a subPath. The kubelet never updates
+	// those.
 	SubPath bool
 }
 
-// Name is what the hash knows the input by. It is what the process sees, so the
-// object behind it can be renamed without a restart. Neither containers nor kinds
-// have blanks in their names, so different inputs have different ones.
+// Name is the name of the input in the hash. It is what the process sees, so the object
+// behind it can be renamed without a restart. Names of containers have no blanks, so
+// different inputs have different names.
 func (i Input) Name() string {
 	if i.Env != "" || i.File == "" {
 		return i.Container + " env " + i.Env
@@ -54,9 +54,9 @@ func (i Input) Name() string {
 // Live says whether a change reaches the process without a restart.
 func (i Input) Live() bool { return i.File != "" && !i.SubPath && dittofs.IsLive(i.File) }
 
-// From returns the inputs of a pod template, sorted by name. It knows variables
-// (env, envFrom) and files (secret, configMap and projected volumes) of all containers. Where
-// one hides another, both count.
+// From returns the inputs of a pod template, sorted by name: variables (env, envFrom)
+// and files (secret, configMap and projected volumes) of all containers. If one input
+// hides another, both count.
 func From(t *corev1.PodTemplateSpec) []Input {
 	inputs := map[Input]bool{}
 	for _, c := range slices.Concat(t.Spec.InitContainers, t.Spec.Containers) {
@@ -78,8 +78,8 @@ func From(t *corev1.PodTemplateSpec) []Input {
 				}
 			}
 			if !seen {
-				// Even so, the pod does not start without it. The blank keeps the name
-				// apart from those of containers.
+				// No container mounts it, but the pod does not start without it. The blank
+				// keeps the name apart from those of containers.
 				f.Container = "volume " + v.Name
 				f.File = "/" + f.File
 				f.SubPath = true
@@ -102,12 +102,12 @@ func OfStored(template *structpb.Value) ([]Input, error) {
 	return From(t), nil
 }
 
-// Without returns the inputs that do not come from an object.
+// Without returns the inputs that come from other objects than the given one.
 func Without(inputs []Input, source Ref) []Input {
 	return slices.DeleteFunc(inputs, func(i Input) bool { return i.Source == source })
 }
 
-// env returns the variables of a container that come out of other objects.
+// env returns the variables of a container that come from Secrets and ConfigMaps.
 func env(c *corev1.Container) []Input {
 	ins := []Input{}
 	for _, f := range c.EnvFrom {
@@ -132,7 +132,7 @@ func env(c *corev1.Container) []Input {
 	return ins
 }
 
-// files returns the files of a volume, with their paths in the volume.
+// files returns the files of a volume with their paths in the volume.
 func files(v *corev1.Volume) []Input {
 	switch {
 	case v.Secret != nil:
@@ -165,7 +165,7 @@ func items(source Ref, items []corev1.KeyToPath, optional bool) []Input {
 	return ins
 }
 
-// mount returns a file of a volume as a container sees it, if it sees it.
+// mount returns a file of a volume as a container sees it, and whether it does.
 func mount(m *corev1.VolumeMount, f Input) (in Input, visible bool) {
 	in = f
 	in.SubPath = m.SubPath != "" || m.SubPathExpr != ""
@@ -174,7 +174,7 @@ func mount(m *corev1.VolumeMount, f Input) (in Input, visible bool) {
 	case sub == "" && f.Key == "":
 		in.File = strings.TrimSuffix(m.MountPath, "/") + "/"
 	case sub == "":
-		// What a subPathExpr leaves visible only the kubelet knows. It may be all.
+		// Only the kubelet knows what a subPathExpr leaves visible. It may be everything.
 		in.File = path.Join(m.MountPath, f.File)
 	case f.Key == "":
 		// Every key is a file, and the subPath names one.

@@ -10,15 +10,15 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/values"
 )
 
-// A Value is an input with the bytes that the process would see.
+// A Value is an input with the bytes that the process sees.
 type Value struct {
 	Name    string
 	Present bool
 	Bytes   []byte
 }
 
-// A Problem is a reason why a pod cannot start, or not work, with the Secrets and
-// ConfigMaps as they are. It says where it is, and never a value.
+// A Problem is something in a Secret or a ConfigMap that keeps a pod from starting or
+// from working. It says where it is, and never repeats a value.
 type Problem struct {
 	Source    Ref
 	Key, Text string
@@ -31,37 +31,37 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s %q, key %q: %s", p.Source.Kind, p.Source.Name, p.Key, p.Text)
 }
 
-// A Resolution is what the Secrets and ConfigMaps hold at the moment.
+// A Resolution is what the inputs are at the moment.
 type Resolution struct {
 	// Pending are the objects that Crossplane has not looked up yet, sorted.
 	Pending []Ref
 
-	// Creating are objects that do not exist and are being created, sorted.
+	// Creating are the objects that are being created, sorted.
 	Creating []Ref
 
-	// Problems are the inputs that are not as they must be, sorted.
+	// Problems of the inputs, sorted.
 	Problems []Problem
 
-	// SigningKeyInvalid is set when the key that signs tokens is among the problems. It
-	// is what keeps the other Secrets from being guessed from the hash.
+	// SigningKeyInvalid is set if the signing key has a problem. Only a valid key keeps
+	// the other Secrets from being guessed from the hash.
 	SigningKeyInvalid bool
 
 	// Restart are the inputs that a process reads once, sorted by name. Live inputs
-	// are not here: a restart changes nothing about them.
+	// are not among them: a restart changes nothing about them.
 	Restart []Value
 }
 
-// Absent says what it means that an object does not exist, where that is more than
-// that somebody has to create it.
+// Absent explains why an object does not exist, if that is not simply because nobody
+// has created it.
 type Absent struct {
-	// Creating is set if it is being created.
+	// Creating is set if the object is being created.
 	Creating bool
 
-	// Text is what to say about it, if it is not.
+	// Text is the explanation, if it is not.
 	Text string
 }
 
-// Resolve reads the inputs out of their sources.
+// Resolve reads the inputs from their sources.
 func Resolve(inputs []Input, sources Sources, absent map[Ref]Absent) Resolution {
 	r := Resolution{}
 	read, origins := map[string][]byte{}, map[string]Input{}
@@ -97,8 +97,8 @@ func sorted(refs []Ref) []Ref {
 
 const goneText = "the running server was started with it, and it no longer exists"
 
-// Gone returns what the inputs of a pod that runs can no longer be read from. Its
-// next start fails.
+// Gone returns the inputs of a running pod that can no longer be read. The pod's next
+// start would fail.
 func Gone(inputs []Input, sources Sources) []Problem {
 	ps := []Problem{}
 	for _, in := range inputs {
@@ -115,8 +115,7 @@ func Gone(inputs []Input, sources Sources) []Problem {
 	return slices.Compact(ps)
 }
 
-// each returns an input of its own for each key of the source, if the input is all
-// of them.
+// each returns one input per key of the source if the input is all keys.
 func (i Input) each(s *Source) []Input {
 	if i.Key != "" || s == nil {
 		return []Input{i}
@@ -135,7 +134,7 @@ func (i Input) each(s *Source) []Input {
 	return ins
 }
 
-// add reads one input out of its source, which is nil if it does not exist.
+// add reads one input from its source, which is nil if it does not exist.
 func (r *Resolution) add(in Input, s *Source, absent map[Ref]Absent) []byte {
 	v := Value{Name: in.Name()}
 	problem := ""

@@ -36,17 +36,16 @@ func (r Ref) compare(other Ref) int {
 	return cmp.Or(strings.Compare(r.Kind, other.Kind), strings.Compare(r.Name, other.Name))
 }
 
-// key is what the lookup goes by.
+// key is the key of the lookup.
 func (r Ref) key() string {
 	return map[string]string{KindSecret: "secret/", KindConfigMap: "configmap/"}[r.Kind] + r.Name
 }
 
-// Sources are the Secrets and ConfigMaps that Crossplane has looked up. A nil one
-// does not exist.
+// Sources are the Secrets and ConfigMaps that Crossplane has looked up. Those that do
+// not exist are nil.
 type Sources map[Ref]*Source
 
-// LookUp asks Crossplane for what the inputs come from, in the one namespace that
-// it may come from.
+// LookUp asks Crossplane for the sources of inputs, all in one namespace.
 func LookUp(l *observed.Lookups, inputs []Input, namespace string) Sources {
 	sources := Sources{}
 	for _, in := range inputs {
@@ -65,8 +64,8 @@ func LookUp(l *observed.Lookups, inputs []Input, namespace string) Sources {
 	return sources
 }
 
-// A Source is the data of a Secret or a ConfigMap. Only what is read of it is
-// decoded.
+// A Source is the data of a Secret or a ConfigMap. It decodes only the keys that are
+// read.
 type Source struct {
 	// Object as it is in the cluster.
 	Object *structpb.Struct
@@ -86,7 +85,7 @@ func (s *Source) keys() []string {
 	return slices.Sorted(maps.Keys(merged(s.data, s.text)))
 }
 
-// has names the keys that there are, for whoever has looked for another.
+// has lists the keys that there are, for a user who expected another.
 func (s *Source) has() string {
 	const most = 10
 	switch keys := s.keys(); {
@@ -108,7 +107,7 @@ func merged(a, b map[string]*structpb.Value) map[string]*structpb.Value {
 	return m
 }
 
-// Value returns the bytes of a key, as a pod sees them.
+// Value returns the bytes of a key as a pod sees them.
 func (s *Source) Value(key string) (b []byte, found bool, err error) {
 	if s == nil {
 		return nil, false, nil

@@ -9,24 +9,25 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
-// composedManager is how the names of the field managers start that Crossplane
-// applies composed resources with. The rest is a digest of the composite resource.
+// composedManager is the prefix of the field managers with which Crossplane applies
+// composed resources. The rest is a digest of the composite resource.
 const composedManager = "apiextensions.crossplane.io/composed"
 
-// A Template is the pod template of an existing StatefulSet, as far as it is ours.
+// A Template is the pod template of an existing StatefulSet. It knows which of its
+// fields are ours.
 type Template struct {
-	// whole is the template with all that is in it, and applied the fields of it that
-	// Crossplane has applied: nil if there are none.
+	// whole is all of the template. applied is the set of the fields that Crossplane
+	// has applied, or nil if there are none.
 	whole, applied *structpb.Value
 
-	// unmanaged is set if it is not known who has applied what.
+	// unmanaged is set if the StatefulSet does not say who has applied what.
 	unmanaged bool
 }
 
-// Value returns what a hold sends: what Crossplane has applied of the template, and
-// nothing that Kubernetes has defaulted or that others have added. They keep what
-// they own, and lose nothing. It is nil if Crossplane has applied nothing of it: then
-// no template is to be sent.
+// Value returns what a hold sends: the part of the template that Crossplane has
+// applied. What Kubernetes has defaulted and what others have added is not in it, so
+// they keep it. Value is nil if Crossplane has applied nothing: then no template may be
+// sent.
 func (t *Template) Value() *structpb.Value {
 	switch {
 	case t.unmanaged:
@@ -37,7 +38,8 @@ func (t *Template) Value() *structpb.Value {
 	return owned(t.whole, t.applied)
 }
 
-// is says whether what Crossplane has applied of the template is another one.
+// is says whether the part of the template that Crossplane has applied equals a wanted
+// template.
 func (t *Template) is(wanted *structpb.Value) bool {
 	if t.foreign() {
 		return covers(t.whole, wanted)
@@ -45,14 +47,14 @@ func (t *Template) is(wanted *structpb.Value) bool {
 	return ownedEqual(t.whole, t.applied, wanted)
 }
 
-// foreign says whether it cannot be told what of the template was applied.
+// foreign says whether it is unknown which part of the template Crossplane has applied.
 func (t *Template) foreign() bool {
 	return t.unmanaged || t.applied == nil || isAll(fieldsOf(t.applied))
 }
 
-// Applied finds in a StatefulSet what Crossplane has applied of its pod template, by
-// the StatefulSet's metadata.managedFields. Without any, as in a fixture for
-// crossplane render, it is the whole template.
+// Applied finds the part of a StatefulSet's pod template that Crossplane has applied, by
+// metadata.managedFields. Without managed fields, as in a fixture for crossplane
+// render, it is the whole template.
 func Applied(statefulSet *structpb.Struct) Template {
 	whole := structs.At(statefulSet, "spec", "template")
 	if structs.At(statefulSet, "metadata", "managedFields") == nil {
@@ -72,9 +74,10 @@ func Applied(statefulSet *structpb.Struct) Template {
 	return t
 }
 
-// owned returns of a value what a set of fields names, which is in the form that
-// Kubernetes calls FieldsV1: f: is a field, k: an item of a list by its keys, v: one
-// by its value, i: one by its index, and a field without further ones is all of it.
+// owned returns the part of a value that a set of fields names. The set has the form
+// that Kubernetes calls FieldsV1: "f:" is a field; "k:", "v:" and "i:" are items of a
+// list by their keys, their value or their index. A field without further ones is all
+// of it.
 func owned(v, set *structpb.Value) *structpb.Value {
 	fields := fieldsOf(set)
 	if isAll(fields) {
@@ -104,8 +107,8 @@ func owned(v, set *structpb.Value) *structpb.Value {
 	return v
 }
 
-// ownedEqual is equal(owned(v, set), other), and makes nothing: it is asked in each
-// call.
+// ownedEqual is equal(owned(v, set), other). It builds nothing, because every call
+// asks it.
 func ownedEqual(v, set, other *structpb.Value) bool {
 	fields := fieldsOf(set)
 	if isAll(fields) {
@@ -146,13 +149,13 @@ func ownedEqual(v, set, other *structpb.Value) bool {
 	return equal(v, other)
 }
 
-// isAll says whether a set of fields is all of what it is about.
+// isAll says whether a set of fields names the whole value.
 func isAll(fields map[string]*structpb.Value) bool {
 	_, self := fields["."]
 	return len(fields) == 0 || self && len(fields) == 1
 }
 
-// An item is one of a list that a set of fields names.
+// An item is an item of a list that a set of fields names.
 type item struct {
 	keys  map[string]any
 	value any
@@ -187,7 +190,7 @@ func itemsOf(fields map[string]*structpb.Value) []item {
 	return items
 }
 
-// keyOf reads a JSON object of one text, which most keys are, without a decoder.
+// keyOf reads a JSON object with one string, which most keys are, without a decoder.
 func keyOf(object string) (name, value string, simple bool) {
 	parts := strings.Split(object, `"`)
 	const oneText = 5 // {, name, :, value, }

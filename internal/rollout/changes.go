@@ -11,15 +11,15 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
-// What changes most often, in words that users know.
+// The most frequent changes, in words that users know.
 const (
 	configuration = "configuration or Secrets"
 	image         = "image"
 )
 
-// Changes names what of an existing template a wanted one would change: the image,
-// what the server reads at its start, and the fields of the pod. No field is named
-// by its value. It is empty if the pod is as wanted.
+// Changes names what a wanted template would change: the image, what the server reads
+// at its start, and fields of the pod. It never names a value. It returns nothing if
+// the template is as wanted.
 func (t *Template) Changes(wanted *structpb.Value) []string {
 	if t.is(wanted) {
 		return nil
@@ -54,7 +54,7 @@ func (t *Template) Changes(wanted *structpb.Value) []string {
 				}
 			}
 		case name == "volumes" && c.has(configuration):
-			// The configuration is a volume, and named already.
+			// The configuration is a volume, and has been named already.
 			if !same(others(h[name], manifests.ConfigVolume), others(w[name], manifests.ConfigVolume)) {
 				c.add(name)
 			}
@@ -73,7 +73,7 @@ type changes map[string]bool
 func (c changes) add(name string)      { c[name] = true }
 func (c changes) has(name string) bool { return c[name] }
 
-// sorted puts first what most changes are about.
+// sorted puts the most frequent changes first.
 func (c changes) sorted() []string {
 	names := []string{}
 	for _, first := range []string{configuration, image} {
@@ -85,7 +85,7 @@ func (c changes) sorted() []string {
 	return append(names, slices.Sorted(maps.Keys(c))...)
 }
 
-// equal is proto.Equal of values, in a fraction of its time: it is asked in each call.
+// equal is proto.Equal for values, in a fraction of its time: every call asks it.
 func equal(a, b *structpb.Value) bool {
 	switch k := a.GetKind().(type) {
 	case nil:
@@ -114,8 +114,8 @@ func equal(a, b *structpb.Value) bool {
 	return proto.Equal(a, b)
 }
 
-// covers says whether a stored value has all that another one says. What else it has
-// may be defaults of Kubernetes.
+// covers says whether a stored value has everything that another value says. What it
+// has beyond that may be defaults of Kubernetes.
 func covers(stored, said *structpb.Value) bool {
 	switch s := said.GetKind().(type) {
 	case *structpb.Value_StructValue:
@@ -143,7 +143,7 @@ func covers(stored, said *structpb.Value) bool {
 	return equal(stored, said)
 }
 
-// nameOf is what an item of a list is known by, or nothing.
+// nameOf returns what identifies an item of a list, or nothing.
 func nameOf(v *structpb.Value) string {
 	if path := field(v, "mountPath").GetStringValue(); path != "" {
 		return path

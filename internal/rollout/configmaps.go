@@ -7,10 +7,10 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/observed"
 )
 
-// ConfigMaps are those that are to exist, by the name of the composed resource: the
-// wanted one, the one that the pod template names, and every other that there is as
-// long as a pod may read it. Crossplane deletes what is not desired before it applies
-// anything, and a pod that lost its ConfigMap would not start again.
+// ConfigMaps returns the ConfigMaps that are to exist, by the names of the composed
+// resources: the wanted one, the one that the pod template names, and every other
+// existing one as long as a pod may read it. Crossplane deletes what is not desired
+// before it applies anything, and a pod that lost its ConfigMap would not start again.
 func ConfigMaps(xr *observed.Composite, have *observed.Composed, want *manifests.Objects, d Decision) map[string]*corev1.ConfigMap {
 	ss := have.StatefulSet
 	out := map[string]*corev1.ConfigMap{manifests.ConfigMapResource(want.Config): want.ConfigMap}
@@ -23,7 +23,7 @@ func ConfigMaps(xr *observed.Composite, have *observed.Composed, want *manifests
 		out[resource] = manifests.ExistingConfigMap(xr.DittoServer, cm.Name, cm.Config, cm.Immutable)
 	}
 
-	// Somebody has deleted it under the server.
+	// Somebody has deleted the one that the server runs with.
 	if ss != nil && ss.ConfigMap == manifests.ConfigMapName(xr.GetName(), ss.Config) {
 		if resource := manifests.ConfigMapResource(ss.Config); !have.Exists[resource] {
 			out[resource] = manifests.ConfigMap(xr.DittoServer, ss.Config)
@@ -32,10 +32,10 @@ func ConfigMaps(xr *observed.Composite, have *observed.Composed, want *manifests
 	return out
 }
 
-// settled says whether no pod but one of the observed template can start any more:
-// the template is the last one that was sent, and its controller is done with all
-// others. What was sent last is in the status, as the observed StatefulSet may come
-// from a cache that lags.
+// settled says whether only pods of the observed template can still start: it is the
+// template that was sent last, and the controller is done with all others. The status
+// says what was sent last, because the observed StatefulSet may come from a cache that
+// lags.
 func settled(xr *observed.Composite, ss *observed.StatefulSet, d Decision) bool {
 	return ss != nil && ss.Settled() && xr.Status.ConfigHash == ss.ConfigHash &&
 		(d.Action == Hold || len(d.Changes) == 0)

@@ -4,21 +4,20 @@ package rollout
 type Action string
 
 const (
-	// Advance sends the wanted pod template: the pod is replaced if it is not the
-	// one that it has.
+	// Advance sends the wanted pod template. If that differs from the present one, the
+	// pod is replaced.
 	Advance Action = "Advance"
 
-	// Hold sends the pod template as it was last sent, whole, with the
-	// configuration that it names. A pod that restarts by itself comes back as it
-	// was.
+	// Hold sends the whole pod template as it was last sent, with the configuration
+	// that it names. A pod that restarts by itself comes back as it was.
 	Hold Action = "Hold"
 
-	// Withhold creates no StatefulSet yet. It is never said of an existing one:
+	// Withhold creates no StatefulSet yet. It never applies to an existing one, because
 	// leaving that out would delete it.
 	Withhold Action = "Withhold"
 )
 
-// A Reason is why the wanted pod template is not sent.
+// A Reason says why the wanted pod template is not sent.
 type Reason string
 
 const (
@@ -26,16 +25,16 @@ const (
 	// the namespace.
 	LookupsPending Reason = "LookupsPending"
 
-	// NameTaken means that something of somebody else has the name of the
-	// StatefulSet, or of the ConfigMap that it needs.
+	// NameTaken means that somebody else's object has the name of the StatefulSet, or
+	// of the ConfigMap that it needs.
 	NameTaken Reason = "NameTaken"
 
 	// SecretsPending means that Crossplane has not looked up all Secrets, or that
 	// one is being created.
 	SecretsPending Reason = "SecretsPending"
 
-	// SecretsMissing means that a Secret, a key or a value is not as it must be. A
-	// hash over a part of the inputs would restart the server now and once more
+	// SecretsMissing means that a Secret or a key is missing, or that a value is
+	// invalid. A hash over the other inputs would restart the server now, and once more
 	// when the rest is there.
 	SecretsMissing Reason = "SecretsMissing"
 
@@ -43,27 +42,26 @@ const (
 	// server's template must not name one that may never come.
 	ConfigMapFirst Reason = "ConfigMapFirst"
 
-	// DatabasePending means that the database that is new to the server is not
-	// ready.
+	// DatabasePending means that a database which is new to the server is not ready.
 	DatabasePending Reason = "DatabasePending"
 
-	// ManualPolicy means that the user wants to say when.
+	// ManualPolicy means that the user decides when.
 	ManualPolicy Reason = "ManualPolicy"
 )
 
-// Annotations are those of the pod template that replace the pod.
+// Annotations of the pod template that replace the pod when they change.
 type Annotations struct {
 	ConfigHash   string
 	RestartToken string
 }
 
-// An Observed StatefulSet is what the decision looks at of it.
+// An Observed StatefulSet, as far as the decision looks at it.
 type Observed struct {
 	Annotations
 
-	// Runs is set unless it is scaled to zero and its pod is gone. What is stopped has
-	// nothing to hold for the user or for a ConfigMap, which its pod waits for: it
-	// starts with what is wanted.
+	// Runs is set unless it is scaled to zero and its pod is gone. A stopped server
+	// holds nothing for the user, and its next pod can wait for its ConfigMap: it starts
+	// with what is wanted.
 	Runs bool
 }
 
@@ -72,22 +70,22 @@ type State struct {
 	// Observed is the existing StatefulSet, or nil.
 	Observed *Observed
 
-	// Wanted are the annotations that the configuration and the Secrets call for,
-	// and Changes what the wanted template would change of the observed one.
+	// Wanted are the annotations for the present configuration and Secrets. Changes
+	// names what the wanted template would change.
 	Wanted  Annotations
 	Changes []string
 
-	// LookupsPending is set while it is not known what else is in the namespace,
-	// and NameTaken if something of somebody else is in the way.
+	// LookupsPending is set while it is unknown what else is in the namespace.
+	// NameTaken is set if somebody else's object is in the way.
 	LookupsPending, NameTaken bool
 
 	// SecretsPending is set while Crossplane has not looked up all Secrets,
-	// SecretsCreating while one is being created, and SecretsMissing when one is
-	// not as it must be.
+	// SecretsCreating while one is being created, and SecretsMissing if one is missing
+	// or invalid.
 	SecretsPending, SecretsCreating, SecretsMissing bool
 
-	// DatabasePending is set while the database is not ready that is new to the
-	// server. One that fails over under a server that uses it holds nothing.
+	// DatabasePending is set while a database that is new to the server is not ready.
+	// A database that the server already uses may fail over.
 	DatabasePending bool
 
 	// ProceedWithout missing Secrets.
@@ -96,7 +94,7 @@ type State struct {
 	// ConfigMapPending is set until the wanted ConfigMap was observed.
 	ConfigMapPending bool
 
-	// Manual is the rollout policy.
+	// Manual is set if that is the rollout policy.
 	Manual bool
 }
 
@@ -104,23 +102,23 @@ type State struct {
 type Decision struct {
 	Action Action
 
-	// Annotations that the pod template gets, and Reason why they are not the
-	// Wanted ones.
+	// Annotations that the pod template gets. If they are not the Wanted ones, Reason
+	// says why.
 	Annotations, Wanted Annotations
 	Reason              Reason
 
-	// Changes are what the wanted template would change, whether or not it is sent.
+	// Changes names what the wanted template would change, whether or not it is sent.
 	Changes []string
 
-	// Pinned is set if the StatefulSet was observed: what is held, whether it runs, and
-	// the restartToken that is carried on all depend on that. What is sent must not
-	// reach a StatefulSet that has moved on since, as the observation may come from a
-	// cache that lags, and would bring an old template back.
+	// Pinned is set if the StatefulSet was observed. What is held, whether it runs and
+	// which restartToken is carried on all depend on that observation. It may come from
+	// a cache that lags, so what is sent must not reach a StatefulSet that has changed
+	// since: it would bring an old template back.
 	Pinned bool
 }
 
-// Decide whether to send the wanted pod template. The rules are in order: what has
-// to be right first comes first.
+// Decide says whether to send the wanted pod template. The first rule that applies
+// counts.
 func Decide(s State) Decision {
 	switch {
 	case s.LookupsPending:
@@ -146,7 +144,7 @@ func Decide(s State) Decision {
 	}
 }
 
-// stay leaves things as they are.
+// stay leaves the StatefulSet as it is.
 func (s *State) stay(why Reason) Decision {
 	if s.Observed == nil {
 		return Decision{Action: Withhold, Wanted: s.Wanted, Reason: why}

@@ -1,4 +1,5 @@
-// Package rollout decides whether the server's pod is replaced.
+// Package rollout decides when the server's pod is replaced, and what is sent if it is
+// not.
 package rollout
 
 import (
@@ -13,7 +14,7 @@ import (
 // hashVersion is the first frame. A new version restarts every server once.
 const hashVersion = "dittofs.io/config-hash/v1"
 
-// A Source is what a running server has read and will not read again.
+// A Source is everything that a server reads at its start only.
 type Source struct {
 	// Config is the bytes of config.yaml.
 	Config []byte
@@ -24,18 +25,16 @@ type Source struct {
 	// RestartToken is the user's, if set.
 	RestartToken string
 
-	// Spec is a canonical form of the user's whole spec, or nil if it is not to
-	// count.
+	// Spec is a canonical form of the user's whole spec, or nil if that does not count.
 	Spec []byte
 }
 
-// Hash returns the config hash of a source: 64 hex digits of a SHA-256. It is one
-// digest for everything. As the key that signs tokens is in it, the other
-// Secrets cannot be guessed from it: no hash is written without a valid one.
+// Hash returns the config hash of a source: a SHA-256 as 64 hex digits. It is one
+// digest for everything, and includes the signing key. So nobody can guess the other
+// Secrets from it; without a valid signing key no hash is written.
 //
-// Each part is framed by its length, so that no two sources have the same
-// stream of bytes. A change of the stream is a breaking change: it restarts every
-// user's servers.
+// Each part is framed by its length, so no two sources have the same stream of bytes.
+// Changing the stream is a breaking change: it restarts every user's servers.
 func Hash(s Source) string {
 	h := framer{sha256.New()}
 
@@ -63,9 +62,8 @@ func Hash(s Source) string {
 const pendingVersion = "dittofs.io/pending-hash/v1"
 
 // pendingHash returns a digest of a wanted pod template, in a canonical form, and of
-// the source that it is to run with, less the restartToken. It makes a good
-// restartToken: it is another one for each change that waits, and the same as long
-// as it does.
+// the source that goes with it, without the restartToken. It makes a good
+// restartToken: it differs for each change that waits, and stays the same meanwhile.
 func pendingHash(s Source, template []byte) string {
 	s.RestartToken = ""
 	h := framer{sha256.New()}
@@ -83,7 +81,7 @@ func (f framer) frame(b []byte) {
 	f.write(b)
 }
 
-// present writes one byte: an input that is missing is not one that is empty.
+// present writes one byte, which tells a missing input from an empty one.
 func (f framer) present(p bool) {
 	if p {
 		f.write([]byte{1})

@@ -12,7 +12,7 @@ import (
 )
 
 // Pending returns a digest of the wanted pod template and source while they wait for
-// the user, and nothing otherwise. It makes a good restartToken.
+// the user, and nothing otherwise.
 func Pending(s Source, template *structpb.Value, d Decision) (string, error) {
 	if d.Reason != ManualPolicy {
 		return "", nil
@@ -24,7 +24,7 @@ func Pending(s Source, template *structpb.Value, d Decision) (string, error) {
 	return pendingHash(s, b), nil
 }
 
-// withoutToken returns a pod template without the annotations that follow from a
+// withoutToken returns a pod template without the annotations that depend on the
 // restartToken.
 func withoutToken(template *structpb.Value) *structpb.Value {
 	t := &structpb.Struct{Fields: maps.Clone(fieldsOf(template))}

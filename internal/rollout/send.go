@@ -11,9 +11,10 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
-// Want converts a wanted StatefulSet into the form that it is sent in, with the
-// annotations that replace the pod. What cannot change of an existing one stays as it
-// is: Kubernetes would refuse all of the StatefulSet, a rotated credential included.
+// Want converts a wanted StatefulSet into the form in which it is sent, with the
+// annotations that replace the pod. Fields of an existing StatefulSet that cannot
+// change stay as they are: otherwise Kubernetes would refuse all of it, including a
+// rotated credential.
 func Want(want *appsv1.StatefulSet, a Annotations, have *observed.StatefulSet) (*structpb.Struct, error) {
 	ss := *want
 	if have != nil {
@@ -38,9 +39,9 @@ func Want(want *appsv1.StatefulSet, a Annotations, have *observed.StatefulSet) (
 // TemplateOf returns the pod template of a StatefulSet.
 func TemplateOf(s *structpb.Struct) *structpb.Value { return structs.At(s, "spec", "template") }
 
-// Send returns the StatefulSet that is sent: as it is wanted, or held. Of a server
-// that is held all but the pod template moves on, and with the template stays the
-// configuration that it names. It shares with the wanted one what it does not change.
+// Send returns the StatefulSet that is sent: as it is wanted, or held. If a server is
+// held, its pod template and the configuration that it names stay, and everything else
+// advances. The result shares unchanged parts with the wanted StatefulSet.
 func Send(wanted *structpb.Struct, have *observed.StatefulSet, d Decision) *structpb.Struct {
 	if !d.Pinned {
 		return wanted
@@ -70,7 +71,7 @@ func Send(wanted *structpb.Struct, have *observed.StatefulSet, d Decision) *stru
 	return s
 }
 
-// cloneField gives an object a copy of its own of a field that is an object.
+// cloneField replaces a field that is an object by a copy.
 func cloneField(o *structpb.Struct, name string) *structpb.Struct {
 	field := structs.Clone(o.GetFields()[name].GetStructValue())
 	o.Fields[name] = structpb.NewStructValue(field)

@@ -11,8 +11,8 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 )
 
-// SpecOf returns a canonical form of what a user has decided in a spec, and the
-// schema's defaults have not: a newer API may add a default to every spec there is.
+// SpecOf returns a canonical form of what a user has decided in a spec. Defaults do not
+// count: a newer API may add one to every existing spec.
 func SpecOf(spec *v1alpha1.DittoServerSpec) ([]byte, error) {
 	user, err := withDefaults(spec)
 	if err != nil {
@@ -34,7 +34,7 @@ func withDefaults(spec *v1alpha1.DittoServerSpec) (map[string]any, error) {
 	return m, errors.Wrap(err, "cannot convert the spec")
 }
 
-// prune removes from an object what is the same in another one.
+// prune removes from an object everything that another object has too.
 func prune(object, same map[string]any) {
 	for k, v := range object {
 		o, ok := v.(map[string]any)

@@ -2,11 +2,10 @@ package rollout
 
 import "time"
 
-// CallAgain says when Crossplane is to call again: soon, after pendingTTL, while
-// something is waited for, and after ttl otherwise. As long as Crossplane has not
-// looked up all that was asked for it is to call again at once, and it must not keep
-// the answer: a cache in between, as before Crossplane 2.2, would give it for the next
-// one. The troubled flag is set where something else than the pod is waited for.
+// CallAgain says when Crossplane is to call again: after pendingTTL while something is
+// waited for, and after ttl otherwise. While lookups are pending it is to call again at
+// once, and must not keep the answer: before Crossplane 2.2, a cache in between would
+// repeat it. Troubled is set if something else than the pod is waited for.
 func CallAgain(d Decision, lookupsPending, troubled bool, ttl, pendingTTL time.Duration) time.Duration {
 	switch {
 	case lookupsPending:
