@@ -19,12 +19,12 @@ type Function struct {
 	metrics *metrics
 }
 
-// RunFunction answers with what a DittoServer needs in order to run, or with a
-// fatal result, after which Crossplane leaves everything as it is.
+// RunFunction returns the composed resources that a DittoServer needs in order to run.
+// If it cannot, it returns a fatal result, and Crossplane leaves everything as it is.
 func (f *Function) RunFunction(_ context.Context, req *fnv1.RunFunctionRequest) (rsp *fnv1.RunFunctionResponse, _ error) {
 	start := time.Now()
 	defer func() {
-		// One DittoServer must not take the function away from all others.
+		// One DittoServer must not end the function for all others.
 		if r := recover(); r != nil {
 			rsp = f.afterPanic(req, r)
 		}
@@ -39,25 +39,25 @@ func (f *Function) RunFunction(_ context.Context, req *fnv1.RunFunctionRequest) 
 	return rsp, nil
 }
 
-// compose goes through what a call has to find out, in this order (plan.go).
+// compose goes through the steps of a call (plan.go).
 func (f *Function) compose(p *plan, rsp *fnv1.RunFunctionResponse) error {
-	// What the platform team and the user want, and what there is of it.
+	// What do the platform team and the user want, and what exists?
 	if err := p.observe(); err != nil {
 		return err
 	}
-	// The objects that run the server.
+	// Which objects run the server?
 	if err := p.render(); err != nil {
 		return err
 	}
-	// What its pod reads from Secrets.
+	// What does its pod read from Secrets?
 	if err := p.resolve(); err != nil {
 		return err
 	}
-	// Whether the pod is replaced.
+	// Is the pod replaced?
 	if err := p.decide(); err != nil {
 		return err
 	}
-	// What comes back.
+	// What does Crossplane get back?
 	if err := p.respond(f, rsp); err != nil {
 		return err
 	}

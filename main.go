@@ -20,14 +20,14 @@ import (
 )
 
 const (
-	// Next to nothing lives longer than a call. With Go's own 100, four MB of
-	// garbage, a few calls', start a collection.
+	// Almost nothing lives longer than a call. With Go's default of 100, the garbage of a
+	// few calls (4 MB) would start a collection.
 	gcPercent = 400
 
 	// A pod has 30 seconds to end, unless its runtime config says otherwise.
 	grace = 20 * time.Second
 
-	// Long enough to cost nothing.
+	// This is long enough to cost nothing.
 	maxConnectionAge = 30 * time.Minute
 )
 
@@ -35,8 +35,8 @@ func newFunction(log logging.Logger, ttl time.Duration, r prometheus.Registerer)
 	return &Function{log: log, ttl: ttl, metrics: newMetrics(r)}
 }
 
-// CLI is the command line. Its flags are those that Crossplane and its users
-// expect of every function, and a few more.
+// CLI is the command line: the flags that Crossplane and its users expect of every
+// function, and a few more.
 type CLI struct {
 	Debug bool `help:"Log what the function does, beside what goes wrong." short:"d"`
 

@@ -11,8 +11,8 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/rollout"
 )
 
-// metrics are what the function tells Prometheus of itself. No label has a name
-// of a user's object: there may be thousands.
+// metrics are the function's own metrics for Prometheus. No label has the name of a
+// user's object, because there may be thousands.
 type metrics struct {
 	decisions      *prometheus.CounterVec
 	secretProblems prometheus.Counter
@@ -54,7 +54,7 @@ func (m *metrics) called(took time.Duration, rsp *fnv1.RunFunctionResponse) {
 	}
 }
 
-// decided counts a decision, and what stood in the way of another.
+// decided counts a decision and the problems of Secrets.
 func (m *metrics) decided(d rollout.Decision, secretProblems int) {
 	m.decisions.WithLabelValues(string(d.Action), string(d.Reason)).Inc()
 	m.secretProblems.Add(float64(secretProblems))

@@ -11,8 +11,8 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/response"
 )
 
-// afterPanic answers a call that has panicked. What it has panicked with may
-// quote the request, and requests hold Secrets: it is not repeated.
+// afterPanic answers a call that has panicked. The value of the panic may quote the
+// request, which holds Secrets, so it is not repeated.
 func (f *Function) afterPanic(req *fnv1.RunFunctionRequest, r any) *fnv1.RunFunctionResponse {
 	f.log.Info("Recovered from a panic", "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
 	rsp := response.To(req, f.ttl)
@@ -23,8 +23,8 @@ func (f *Function) afterPanic(req *fnv1.RunFunctionRequest, r any) *fnv1.RunFunc
 	return rsp
 }
 
-// observedAfterPanic is what can be said of the server all the same, if to read what
-// is observed is not what has panicked.
+// observedAfterPanic returns what can still be said of the server, unless reading it is
+// what has panicked.
 func observedAfterPanic(req *fnv1.RunFunctionRequest) (conditions []observed.Condition) {
 	defer func() { _ = recover() }()
 	p := newPlan(req)

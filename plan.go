@@ -21,7 +21,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
-// A plan is what a call finds out, step by step. Each step needs those before it.
+// A plan is what a call finds out, step by step. Each step needs the steps before it.
 type plan struct {
 	req    *fnv1.RunFunctionRequest
 	look   *observed.Lookups
@@ -54,7 +54,7 @@ func newPlan(req *fnv1.RunFunctionRequest) *plan {
 	return &plan{req: req, look: look, around: observed.NewSurroundings(look, observed.IdentityOf(req.GetObserved().GetComposite().GetResource()))}
 }
 
-// observe reads what the platform team and the user want, and what there is of it.
+// observe reads what the platform team and the user want, and what exists.
 func (p *plan) observe() (err error) {
 	if p.in, err = getInput(p.req); err != nil {
 		return err
@@ -74,8 +74,8 @@ func (p *plan) observe() (err error) {
 	return complete(p.xr, p.in, p.have)
 }
 
-// render makes the objects that run the server, and finds out whether their names
-// are free.
+// render renders the objects that run the server, and finds out whether their names are
+// free.
 func (p *plan) render() (err error) {
 	p.kinds = p.around.Kinds(p.xr, p.have)
 	p.want, err = manifests.Build(p.xr.DittoServer, manifests.Options{
@@ -92,8 +92,7 @@ func (p *plan) render() (err error) {
 	return err
 }
 
-// resolve reads what the pod reads from Secrets, some of which the function
-// generates.
+// resolve reads the Secrets that the pod reads, some of which the function generates.
 func (p *plan) resolve() (err error) {
 	inputs := podinputs.Without(podinputs.From(&p.want.StatefulSet.Spec.Template), podinputs.ConfigMap(p.want.ConfigMap.GetName()))
 	sources := podinputs.LookUp(p.look, inputs, p.xr.GetNamespace())
@@ -106,7 +105,7 @@ func (p *plan) resolve() (err error) {
 
 	p.source = rollout.Source{Config: []byte(p.want.Config), Inputs: p.secrets.Restart, RestartToken: p.xr.Spec.Rollout.RestartToken}
 	if ss := p.have.StatefulSet; ss != nil {
-		// A token that is taken away is no request.
+		// Removing the token requests nothing.
 		p.source.RestartToken = cmp.Or(p.source.RestartToken, ss.RestartToken)
 	}
 	if p.user == nil {
@@ -197,7 +196,7 @@ func (p *plan) respond(f *Function, rsp *fnv1.RunFunctionResponse) error {
 	return nil
 }
 
-// resources are the composed resources that are desired, with their readiness.
+// resources returns the desired composed resources with their readiness.
 func (p *plan) resources() (map[string]response.Resource, error) {
 	objects := maps.Clone(p.want.Supporting)
 	maps.Copy(objects, p.managed)
@@ -225,7 +224,7 @@ func (p *plan) resources() (map[string]response.Resource, error) {
 	return resources, nil
 }
 
-// view is what the conditions are made of.
+// view returns everything that the conditions depend on.
 func (p *plan) view() (*status.View, error) {
 	gone, err := p.gone()
 	return &status.View{
@@ -234,8 +233,8 @@ func (p *plan) view() (*status.View, error) {
 	}, err
 }
 
-// gone is what a server that is held runs with and can no longer be read. Its next
-// start fails, so it is reported before that.
+// gone returns what a held server runs with that can no longer be read. The next start
+// of its pod would fail, so it is reported before that.
 func (p *plan) gone() ([]podinputs.Problem, error) {
 	ss := p.have.StatefulSet
 	if p.decision.Action != rollout.Hold || !ss.Runs() {
@@ -250,7 +249,7 @@ func (p *plan) gone() ([]podinputs.Problem, error) {
 	return podinputs.Gone(inputs, podinputs.LookUp(p.look, inputs, p.xr.GetNamespace())), nil
 }
 
-// available is what can be said of a server without its spec.
+// available returns the condition that needs no valid spec.
 func (p *plan) available() []observed.Condition {
 	if p.have == nil {
 		return nil

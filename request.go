@@ -35,8 +35,8 @@ func getDittoServer(req *fnv1.RunFunctionRequest) (*observed.Composite, error) {
 	return xr, problems(response.ReasonInvalidSpec, errs)
 }
 
-// complete gives a DittoServer its defaults, and says whether it is valid for the
-// server that there is.
+// complete gives a DittoServer its defaults, and validates it, also for the existing
+// server.
 func complete(xr *observed.Composite, in *v1beta1.Input, have *observed.Composed) error {
 	xr.Default(v1alpha1.Defaults{
 		Image:            cmp.Or(in.Image, dittofs.DefaultImage),
@@ -49,7 +49,7 @@ func complete(xr *observed.Composite, in *v1beta1.Input, have *observed.Composed
 	return problems(response.ReasonInvalidSpec, append(xr.Validate(), manifests.ValidateChange(xr.DittoServer, have.Existing(xr.Identity()))...))
 }
 
-// problems are all errors in one, always in the same order.
+// problems joins errors into one, always in the same order.
 func problems(reason string, errs field.ErrorList) error {
 	if len(errs) == 0 {
 		return nil

@@ -1,5 +1,5 @@
-// Package decode reads what users write into Go types, and says of all that
-// cannot be read where it is and what it should be.
+// Package decode reads what users write into Go types. For everything that it cannot
+// read, it says where that is and what it should be.
 package decode
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 )
 
-// Lenient reads an object into a T, and passes over fields that T does not have.
+// Lenient reads an object into a T, and ignores fields that T does not have.
 func Lenient[T any](p *field.Path, object map[string]any) (*T, field.ErrorList) {
 	into := new(T)
 	if err := unmarshal(object, into); err != nil {
@@ -54,8 +54,8 @@ func unmarshal(object, into any) error {
 	return kjson.UnmarshalCaseSensitivePreserveInts(b, into)
 }
 
-// explain returns the innermost values that cannot be read, each with its path.
-// The within function puts a value back into an object that holds nothing else.
+// explain returns the innermost values that cannot be read, with their paths. The
+// function within puts a value back into an otherwise empty object.
 func explain[T any](p *field.Path, value any, within func(any) any) field.ErrorList {
 	err := unmarshal(within(value), new(T))
 	if err == nil {
@@ -85,8 +85,8 @@ func explain[T any](p *field.Path, value any, within func(any) any) field.ErrorL
 	return errs
 }
 
-// shown keeps an error readable when the value is a whole block, or a number that
-// has passed through a protobuf.
+// shown keeps an error readable if the value is a whole block, or a number that has
+// passed through a protobuf.
 func shown(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
@@ -101,7 +101,7 @@ func shown(value any) any {
 	return value
 }
 
-// wanted says what a value would have to be.
+// wanted says what a value must be.
 func wanted(err error) string {
 	typed := &json.UnmarshalTypeError{}
 	if !errors.As(err, &typed) {
@@ -123,7 +123,7 @@ func wanted(err error) string {
 	}
 }
 
-// names are the fields that a T has, beside what every object has.
+// names returns the fields of a T, except for those that every object has.
 func names[T any]() []string {
 	ns := []string{}
 	for f := range reflect.TypeFor[T]().Fields() {

@@ -7,9 +7,8 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 )
 
-// Config is the part of the server's config.yaml that the function renders. A
-// key that is not here keeps the server's own default, and what comes out of
-// Secrets is given in the environment.
+// Config is the part of the server's config.yaml that the function renders. Other keys
+// keep the server's own defaults. What comes from Secrets is in the environment.
 type Config struct {
 	Logging         Logging      `json:"logging"`
 	ShutdownTimeout string       `json:"shutdown_timeout"`
@@ -20,8 +19,8 @@ type Config struct {
 	Kerberos        *Kerberos    `json:"kerberos,omitempty"`
 }
 
-// Logging is where and how the server logs. Left to itself it logs into a file
-// in its home directory.
+// Logging is where and how the server logs. By default it logs into a file in its home
+// directory.
 type Logging struct {
 	Level  string `json:"level"`
 	Format string `json:"format"`
@@ -51,13 +50,13 @@ type SQLite struct {
 	Path string `json:"path"`
 }
 
-// Postgres is what of the PostgreSQL connection does not come out of a Secret.
+// Postgres is the part of the PostgreSQL connection that comes from no Secret.
 type Postgres struct {
 	SSLMode     string `json:"sslmode,omitempty"`
 	SSLRootCert string `json:"ssl_root_cert,omitempty"`
 }
 
-// ControlPlane is the REST API. Left to itself it listens on 127.0.0.1.
+// ControlPlane is the REST API. By default it listens on 127.0.0.1.
 type ControlPlane struct {
 	Host string `json:"host"`
 	Port int32  `json:"port"`
@@ -74,8 +73,8 @@ type TLS struct {
 	ClientCA string `json:"client_ca,omitempty"`
 }
 
-// JWT is the API's tokens. Durations are strings with a unit: the server takes a
-// bare number for nanoseconds.
+// JWT is about the API's tokens. Durations are strings with a unit: the server reads a
+// bare number as nanoseconds.
 type JWT struct {
 	AccessTokenDuration  string `json:"access_token_duration"`
 	RefreshTokenDuration string `json:"refresh_token_duration"`

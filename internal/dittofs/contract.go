@@ -11,8 +11,8 @@ const DefaultImage = "marmos91c/dittofs:v0.29.0"
 // UserID is the user and group that the image runs as.
 const UserID int64 = 65532
 
-// Ports on which the adapters of a new server listen, and the API and the metrics if
-// they are not told otherwise.
+// Ports on which a new server's adapters listen, and the defaults of the API and the
+// metrics.
 const (
 	NFSPort     int32 = 12049
 	SMBPort     int32 = 1445
@@ -40,8 +40,7 @@ const (
 	TempDir = "/tmp"
 )
 
-// Files that the server reads out of Secrets. Their directories are where the
-// function mounts them.
+// Files that the server reads from Secrets. The function mounts them there.
 const (
 	TLSCertFile      = "/tls/tls.crt"
 	TLSKeyFile       = "/tls/tls.key"
@@ -77,8 +76,8 @@ const (
 	ReadinessPath = "/health/ready"
 )
 
-// ShutdownBudget is the longest that a shutdown takes before the server ends
-// itself, for the given bound of each stage.
+// ShutdownBudget returns the longest time that a shutdown takes before the server ends
+// itself, given the timeout of each stage.
 func ShutdownBudget(timeout time.Duration) time.Duration {
 	return 3*timeout + 5*time.Second
 }

@@ -1,24 +1,24 @@
 package dittofs
 
-// A Reload says when the server notices a change of something that it reads out
-// of a Secret.
+// A Reload says when the server notices a change of something that it reads from a
+// Secret.
 type Reload string
 
 const (
-	// AtStart values are read once, at the start: a restart makes a change take
-	// effect, and nothing else does.
+	// AtStart values are read once, at the start: only a restart makes a change take
+	// effect.
 	AtStart Reload = "AtStart"
 
 	// Live values are read again while the server runs.
 	Live Reload = "Live"
 
-	// AtFirstStart values are copied into the server's database when it has no
-	// record of their kind, and never looked at again. Whether it has one the
-	// function cannot see, so it treats them like AtStart.
+	// AtFirstStart values are copied into the server's database if it has no record of
+	// their kind, and never read again. The function cannot see whether it has one, so
+	// it treats them like AtStart.
 	AtFirstStart Reload = "AtFirstStart"
 )
 
-// A SecretValue is something that the server reads out of a Secret.
+// A SecretValue is something that the server reads from a Secret.
 type SecretValue struct {
 	// Name of an environment variable, or path of a file.
 	Name string
@@ -28,12 +28,12 @@ type SecretValue struct {
 
 	Reload Reload
 
-	// Evidence is what was seen of the server when the Secret was changed.
+	// Evidence is what the server was seen to do when the Secret changed.
 	Evidence string
 }
 
-// SecretValues is everything that the server reads out of Secrets. The tests change
-// each of them under the real server and see what is written here.
+// SecretValues is everything that the server reads from Secrets. Tests change each of
+// them under the real server, and see what is written here.
 //
 //nolint:gochecknoglobals // A table.
 var SecretValues = []SecretValue{

@@ -10,7 +10,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
-// Existing is what a server has that limits what it can be changed into.
+// Existing is what an existing server has that limits how it can change.
 type Existing struct {
 	// Immutable is nil if there is no StatefulSet.
 	Immutable *Immutable
@@ -22,8 +22,8 @@ type Existing struct {
 	Database bool
 }
 
-// ValidateChange returns what is wrong with a DittoServer that would be right for
-// a new server, but not for the one that exists.
+// ValidateChange returns the errors of a DittoServer that would be valid for a new
+// server, but is not for the existing one.
 func ValidateChange(ds *v1alpha1.DittoServer, existing Existing) field.ErrorList {
 	spec := field.NewPath("spec")
 	errs := field.ErrorList{}

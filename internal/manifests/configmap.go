@@ -12,30 +12,30 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
-// ConfigMaps are named by their content, so that a pod template and the
-// configuration that it names never change independently of each other. A pod
-// that restarts by itself finds the configuration that it had.
+// ConfigMaps are named by their content. So a pod template and the configuration that
+// it names never change independently, and a pod that restarts by itself finds the
+// configuration that it had.
 const (
 	configPrefix   = "config-"
 	configIDLength = 10
 )
 
-// legacyConfigResource is the composed resource of the one ConfigMap that a server
-// had before they were named by their content.
+// legacyConfigResource is the composed resource of the single ConfigMap that a server
+// had before ConfigMaps were named by their content.
 const legacyConfigResource = "config"
 
-// configID is what a ConfigMap is named by.
+// configID returns the digits of its content that a ConfigMap is named by.
 func configID(config string) string {
 	digest := sha256.Sum256([]byte(config))
 	return hex.EncodeToString(digest[:])[:configIDLength]
 }
 
-// ConfigMapName is the name of the ConfigMap of a server that holds a config.yaml.
+// ConfigMapName returns the name of the ConfigMap for a config.yaml.
 func ConfigMapName(server, config string) string {
 	return server + "-" + configPrefix + configID(config)
 }
 
-// ConfigMapResource is the name of the composed resource that it is.
+// ConfigMapResource returns the name of its composed resource.
 func ConfigMapResource(config string) string { return configPrefix + configID(config) }
 
 // IsConfigMapResource says whether a composed resource is one of the server's
@@ -44,8 +44,8 @@ func IsConfigMapResource(resource string) bool {
 	return resource == legacyConfigResource || strings.HasPrefix(resource, configPrefix)
 }
 
-// ExistingConfigMap is one that there is, as it is: its name need not be made of what
-// it holds, and one that somebody has emptied stays so.
+// ExistingConfigMap renders an existing ConfigMap as it is. Its name may be of the
+// former kind, and if somebody has emptied it, it stays empty.
 func ExistingConfigMap(ds *v1alpha1.DittoServer, name, config string, immutable bool) *corev1.ConfigMap {
 	c := ConfigMap(ds, config)
 	c.Name = name
@@ -58,7 +58,7 @@ func ExistingConfigMap(ds *v1alpha1.DittoServer, name, config string, immutable 
 	return c
 }
 
-// ConfigMap holds a config.yaml. It is immutable: another one has another name.
+// ConfigMap renders the immutable ConfigMap that holds a config.yaml.
 func ConfigMap(ds *v1alpha1.DittoServer, config string) *corev1.ConfigMap {
 	m := meta(ds, "")
 	m.Name = ConfigMapName(ds.GetName(), config)

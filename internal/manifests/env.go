@@ -9,7 +9,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
-// env is what the server reads out of Secrets.
+// env returns the variables that the server reads from Secrets.
 func env(ds *v1alpha1.DittoServer) []corev1.EnvVar {
 	id := ds.Spec.Identity
 	e := []corev1.EnvVar{
@@ -31,7 +31,7 @@ func env(ds *v1alpha1.DittoServer) []corev1.EnvVar {
 	return e
 }
 
-// postgresEnv reads one variable for each key, as the server takes no connection
+// postgresEnv returns one variable per key, because the server reads no connection
 // string.
 func postgresEnv(secret string) []corev1.EnvVar {
 	e := []corev1.EnvVar{}

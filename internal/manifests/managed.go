@@ -9,8 +9,8 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 )
 
-// A ManagedSecret is one that the function makes, because the DittoServer names
-// none. Its values are made once and kept for ever.
+// A ManagedSecret is a Secret that the function generates because the DittoServer names
+// none. Its value is generated once and then kept.
 type ManagedSecret struct {
 	// Resource is the name of the composed resource.
 	Resource string
@@ -18,20 +18,20 @@ type ManagedSecret struct {
 	// Needed says whether the pod reads it.
 	Needed bool
 
-	// Name of the Secret, and the Key whose value is secret.
+	// Name of the Secret, and the Key of its generated value.
 	Name, Key string
 
-	// InDatabase is set if the server keeps the value in its database: a new value
-	// is of no use to a database that there is.
+	// InDatabase is set if the server copies the value into its database. A new value
+	// is then of no use to an existing database.
 	InDatabase bool
 
 	meta metav1.ObjectMeta
 
-	// extra is what the Secret holds beside.
+	// extra is what else the Secret holds.
 	extra map[string][]byte
 }
 
-// ManagedSecrets are those that a DittoServer may have.
+// ManagedSecrets returns the managed Secrets that a DittoServer may have.
 func ManagedSecrets(ds *v1alpha1.DittoServer) []ManagedSecret {
 	jwt, admin := managedJWT(ds), managedAdmin(ds)
 	return []ManagedSecret{
@@ -43,7 +43,7 @@ func ManagedSecrets(ds *v1alpha1.DittoServer) []ManagedSecret {
 	}
 }
 
-// Secret with the given value, if there is one.
+// Secret renders the Secret with a value, or without any.
 func (m *ManagedSecret) Secret(value []byte) *corev1.Secret {
 	s := &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},

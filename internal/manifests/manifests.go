@@ -13,9 +13,9 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 )
 
-// Names of the composed resources. Crossplane knows a composed resource by its
-// name: renaming one deletes the object and creates another. Those of ConfigMaps
-// are made of their content (ConfigMapResource).
+// Names of the composed resources. Crossplane knows a composed resource by its name:
+// renaming one deletes the object and creates another. ConfigMapResource returns the
+// names of ConfigMaps.
 const (
 	StatefulSetResource     = "statefulset"
 	HeadlessServiceResource = "headless-service"
@@ -40,21 +40,21 @@ const (
 	AnnotationRestartToken = v1alpha1.AnnotationRestartToken
 )
 
-// AnnotationConfig of the StatefulSet is the config.yaml that its template names.
-// With it a ConfigMap that somebody has deleted can be written again.
+// AnnotationConfig of the StatefulSet holds the config.yaml that its template names. If
+// somebody deletes the ConfigMap, the function can write it again.
 const AnnotationConfig = "dittofs.io/config"
 
 // Labels of every object.
 const (
 	labelName = v1alpha1.LabelName
 
-	// LabelServer has the name of the DittoServer. It alone makes up the selectors,
-	// and so is on the claims: tools that track by app.kubernetes.io/instance would
-	// take a claim with that label for theirs, and prune it.
+	// LabelServer has the name of the DittoServer. It is the only label in selectors,
+	// which claims inherit: tools that track their objects by app.kubernetes.io/instance
+	// would prune claims with that label.
 	LabelServer = v1alpha1.LabelServer
 )
 
-// Objects are the Kubernetes objects of one DittoServer, but for the Secrets.
+// Objects are the Kubernetes objects of a DittoServer, except for its Secrets.
 type Objects struct {
 	// Config is the config.yaml that the server is to read.
 	Config string
@@ -62,21 +62,20 @@ type Objects struct {
 	ConfigMap   *corev1.ConfigMap
 	StatefulSet *appsv1.StatefulSet
 
-	// Supporting are all others, by the name of the composed resource.
+	// Supporting are all other objects by the names of the composed resources.
 	Supporting map[string]runtime.Object
 }
 
-// Options are what the objects depend on beside the DittoServer.
+// Options are what the objects depend on besides the DittoServer.
 type Options struct {
-	// Existing is what a running StatefulSet can no longer change, or nil if there
-	// is no StatefulSet.
+	// Existing is what the existing StatefulSet cannot change, or nil if there is none.
 	Existing *Immutable
 
 	// ServiceMonitor and Percona are set if the cluster knows the kind.
 	ServiceMonitor, Percona bool
 }
 
-// Build renders a DittoServer that has its defaults and is valid.
+// Build renders a valid DittoServer that has its defaults.
 func Build(ds *v1alpha1.DittoServer, o Options) (Objects, error) {
 	cfg, err := config(&ds.Spec).Render()
 	if err != nil {
@@ -114,7 +113,7 @@ func meta(ds *v1alpha1.DittoServer, suffix string) metav1.ObjectMeta {
 	}
 }
 
-// labels are those of every object.
+// labels returns the labels of every object.
 func labels(ds *v1alpha1.DittoServer) map[string]string {
 	return map[string]string{labelName: "dittofs", LabelServer: ds.GetName()}
 }

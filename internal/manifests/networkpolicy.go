@@ -9,8 +9,8 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 )
 
-// networkPolicy opens the ports that the Services lead to, and no others. Where the
-// pod's ports have names it goes by these, and so follows the pod that there is.
+// networkPolicy opens the ports that the Services lead to, and no others. It uses the
+// names of the pod's ports where they have one, so it always fits the present pod.
 func networkPolicy(ds *v1alpha1.DittoServer, pod map[string]string) *networkingv1.NetworkPolicy {
 	ports := []networkingv1.NetworkPolicyPort{policyPort(intstr.FromString(portAPI))}
 	for _, a := range ds.Spec.Adapters {

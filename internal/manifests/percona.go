@@ -20,7 +20,7 @@ const (
 const (
 	perconaSuffix = "-postgres"
 
-	// perconaUser is the account that Percona's operator makes for the server.
+	// perconaUser is the account that Percona's operator creates for the server.
 	perconaUser = "dittofs"
 )
 
@@ -33,8 +33,7 @@ func PerconaSecret(ds *v1alpha1.DittoServer) string {
 	return PerconaName(ds) + "-pguser-" + perconaUser
 }
 
-// perconaEnv reads the account's credentials, each key into the variable that the
-// server knows it by.
+// perconaEnv returns a variable for each key of the account's credentials.
 func perconaEnv(ds *v1alpha1.DittoServer) []corev1.EnvVar {
 	e := []corev1.EnvVar{}
 	for _, v := range []struct{ name, key string }{
@@ -49,8 +48,8 @@ func perconaEnv(ds *v1alpha1.DittoServer) []corev1.EnvVar {
 	return e
 }
 
-// perconaCluster is a PostgreSQL cluster for version 2.8.0 of Percona's operator,
-// whose Go types would be the largest of the function's dependencies.
+// perconaCluster renders a PostgreSQL cluster for version 2.8.0 of Percona's operator.
+// The operator's Go types would be the largest of the function's dependencies.
 func perconaCluster(ds *v1alpha1.DittoServer) *unstructured.Unstructured {
 	p := ds.Spec.Percona
 
@@ -77,7 +76,8 @@ func perconaCluster(ds *v1alpha1.DittoServer) *unstructured.Unstructured {
 	return u
 }
 
-// perconaBackups has to say no, because the operator's default is yes.
+// perconaBackups turns backups off explicitly, because the operator makes them by
+// default.
 func perconaBackups(name string, b *v1alpha1.PerconaBackupSpec) map[string]any {
 	if !b.Enabled {
 		return map[string]any{"enabled": false}

@@ -12,15 +12,15 @@ import (
 // secretFileMode lets the server's group read, and nobody else.
 const secretFileMode int32 = 0o440
 
-// A secretVolume puts keys of one Secret into a directory. It is mounted whole:
-// Kubernetes never updates a file that is mounted by a subPath.
+// A secretVolume puts keys of one Secret into a directory. It is mounted as a whole,
+// because Kubernetes never updates a file that is mounted by a subPath.
 type secretVolume struct {
 	name, secret string
 	dir          string
 	items        []corev1.KeyToPath
 }
 
-// secretVolumes are the files that the server reads out of Secrets.
+// secretVolumes returns the volumes with the files that the server reads from Secrets.
 func secretVolumes(spec *v1alpha1.DittoServerSpec) []secretVolume {
 	vs := []secretVolume{}
 
@@ -44,8 +44,8 @@ func secretVolumes(spec *v1alpha1.DittoServerSpec) []secretVolume {
 		vs = append(vs, fileFrom("ldap-ca", dittofs.LDAPCAFile, l.CASecretRef))
 	}
 
-	// Even while Kerberos is turned off here: if the server's database still says
-	// that it is on, the server does not start without the files.
+	// The files stay while Kerberos is turned off here: if the server's database still
+	// says that it is on, the server does not start without them.
 	if k := spec.Identity.Kerberos; k != nil {
 		if k.KeytabSecretRef != nil {
 			vs = append(vs, fileFrom(KeytabVolume, dittofs.KeytabFile, k.KeytabSecretRef))

@@ -9,11 +9,10 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
-// podSecurityContext is the restricted Pod Security Standard, field by field
-// under what the user sets. Without the fsGroup the server could read neither
-// its volumes nor its keytabs.
-// What is not set fits what is, whichever of the two levels says it: Kubernetes does
-// not create a container that is to run as root and not to be root.
+// podSecurityContext returns what the user sets, and the restricted Pod Security
+// Standard for every other field. Without an fsGroup the server could read neither its
+// volumes nor its keytabs. Defaults fit what the user sets for the pod or the container:
+// Kubernetes creates no container that runs as root with runAsNonRoot.
 func podSecurityContext(user *corev1.PodSecurityContext, container *corev1.SecurityContext) *corev1.PodSecurityContext {
 	sc := corev1.PodSecurityContext{}
 	if user != nil {
@@ -27,11 +26,11 @@ func podSecurityContext(user *corev1.PodSecurityContext, container *corev1.Secur
 		runAs = *container.RunAsUser
 	}
 	if sc.FSGroup == nil {
-		// A new user comes with a new group, and is so given the files of the old one.
+		// With a new user comes a new group, which gives it the files of the old user.
 		sc.FSGroup = &runAs
 	}
 	if sc.FSGroupChangePolicy == nil {
-		// Changing the group of every file at each start would take long.
+		// Changing the group of every file at each start would take too long.
 		sc.FSGroupChangePolicy = new(corev1.FSGroupChangeOnRootMismatch)
 	}
 	if sc.RunAsNonRoot == nil && runAs != 0 {
@@ -46,7 +45,7 @@ func podSecurityContext(user *corev1.PodSecurityContext, container *corev1.Secur
 	return &sc
 }
 
-// securityContext is the container's part of the same.
+// securityContext returns the same for the container.
 func securityContext(user *corev1.SecurityContext) *corev1.SecurityContext {
 	sc := corev1.SecurityContext{}
 	if user != nil {
@@ -58,7 +57,7 @@ func securityContext(user *corev1.SecurityContext) *corev1.SecurityContext {
 	if sc.Capabilities == nil {
 		sc.Capabilities = &corev1.Capabilities{}
 	}
-	// Who adds all is not left without any.
+	// A user who adds ALL capabilities wants none of them dropped.
 	if sc.Capabilities.Drop == nil && !hasCapability(sc.Capabilities, "ALL") {
 		sc.Capabilities = &corev1.Capabilities{Add: sc.Capabilities.Add, Drop: []corev1.Capability{"ALL"}}
 	}
@@ -68,13 +67,13 @@ func securityContext(user *corev1.SecurityContext) *corev1.SecurityContext {
 	return &sc
 }
 
-// escalates says whether Kubernetes would refuse to have it forbidden.
+// escalates says whether Kubernetes would refuse allowPrivilegeEscalation: false.
 func escalates(sc *corev1.SecurityContext) bool {
 	return sc.Privileged != nil && *sc.Privileged || hasCapability(sc.Capabilities, "SYS_ADMIN")
 }
 
-// hasCapability says whether a capability is added. Container runtimes take it in
-// any case.
+// hasCapability says whether a capability is added. Container runtimes ignore the case
+// of its letters.
 func hasCapability(cs *corev1.Capabilities, name string) bool {
 	return cs != nil && slices.ContainsFunc(cs.Add, func(c corev1.Capability) bool { return strings.EqualFold(string(c), name) })
 }

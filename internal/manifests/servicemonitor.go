@@ -8,17 +8,16 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 )
 
-// The Prometheus operator's kind. It is optional in a cluster, so it is no
-// dependency of the function either.
+// The Prometheus operator's kind. It is optional in a cluster, so the function does not
+// depend on its Go types.
 const (
 	ServiceMonitorAPIVersion = "monitoring.coreos.com/v1"
 	ServiceMonitorKind       = "ServiceMonitor"
 	ServiceMonitorCRD        = "servicemonitors.monitoring.coreos.com"
 )
 
-// serviceMonitor tells the Prometheus operator to scrape the Service of the
-// metrics. The user's labels are for a Prometheus to select it by, and do not
-// replace those of the server.
+// serviceMonitor tells the Prometheus operator to scrape the Service of the metrics. A
+// Prometheus may select it by the user's labels, which do not replace the server's.
 func serviceMonitor(ds *v1alpha1.DittoServer) *unstructured.Unstructured {
 	m := ds.Spec.Metrics
 
@@ -59,7 +58,7 @@ func named(u *unstructured.Unstructured, ds *v1alpha1.DittoServer, suffix string
 	u.SetLabels(m.Labels)
 }
 
-// object is a map as unstructured objects have them.
+// object is a field of an unstructured object that is an object.
 func object(m map[string]string) map[string]any {
 	o := make(map[string]any, len(m))
 	for k, v := range m {

@@ -17,11 +17,11 @@ const (
 	portMetrics = "metrics"
 )
 
-// metricsLabel tells the Service of the metrics from the server's others.
+// metricsLabel tells the Service of the metrics from the other Services.
 const metricsLabel = "dittofs.io/metrics-service"
 
-// services are all Services of a server, by the name of the composed resource. They
-// lead to the pod with the labels.
+// services returns the Services of a server by the names of the composed resources.
+// They lead to the pod with the given labels.
 func services(ds *v1alpha1.DittoServer, pod map[string]string) map[string]runtime.Object {
 	ss := map[string]runtime.Object{
 		HeadlessServiceResource: headlessService(ds, pod),
@@ -45,29 +45,29 @@ func headlessService(ds *v1alpha1.DittoServer, pod map[string]string) *corev1.Se
 	return s
 }
 
-// apiService is how clients reach the REST API.
+// apiService leads clients to the REST API.
 func apiService(ds *v1alpha1.DittoServer, pod map[string]string) *corev1.Service {
 	s := service(ds, pod, "-api", ds.Spec.Service.Type, servicePort(portAPI, *ds.Spec.ControlPlane.Port, intstr.FromString(portAPI)))
 	s.Annotations = ds.Spec.Service.Annotations
 	return s
 }
 
-// adapterService is how clients reach a file protocol. It points at a number, not
-// at a port of the pod: see containerPorts.
+// adapterService leads clients to a file protocol. It points at a number and not at a
+// named port of the pod: see containerPorts.
 func adapterService(ds *v1alpha1.DittoServer, pod map[string]string, a v1alpha1.AdapterSpec) *corev1.Service {
 	s := service(ds, pod, "-"+a.Type, ds.Spec.AdapterServices.Type, servicePort(a.Type, a.Port, intstr.FromInt32(a.Port)))
 	s.Annotations = ds.Spec.AdapterServices.Annotations
 	return s
 }
 
-// metricsService is where Prometheus finds the metrics, by the annotations or by
-// the ServiceMonitor.
+// metricsService leads Prometheus to the metrics, by its annotations or by the
+// ServiceMonitor.
 func metricsService(ds *v1alpha1.DittoServer, pod map[string]string) *corev1.Service {
 	m := ds.Spec.Metrics
 	s := service(ds, pod, "-metrics", corev1.ServiceTypeClusterIP, servicePort(portMetrics, *m.Port, intstr.FromString(portMetrics)))
 	s.Labels = metricsLabels(ds)
 	s.Annotations = map[string]string{
-		// No prometheus.io/port: the endpoints have it, and follow the pod.
+		// No prometheus.io/port: the endpoints have the port, and follow the pod.
 		"prometheus.io/scrape": "true",
 		"prometheus.io/path":   m.Path,
 	}

@@ -17,11 +17,11 @@ import (
 // ContainerName is the name of the server's container.
 const ContainerName = "dittofs"
 
-// graceMargin is what the kubelet needs beside the server's own shutdown.
+// graceMargin is what the kubelet needs in addition to the server's own shutdown.
 const graceMargin = 5 * time.Second
 
-// statefulSet runs the server with a config.yaml. It carries no hash yet: that
-// takes the Secrets.
+// statefulSet renders the StatefulSet that runs the server with a config.yaml. It has no
+// hash yet, because that needs the Secrets.
 func statefulSet(ds *v1alpha1.DittoServer, im Immutable, config string) *appsv1.StatefulSet {
 	m := meta(ds, "")
 	m.Annotations = map[string]string{AnnotationConfig: config}
@@ -64,7 +64,7 @@ func podTemplate(ds *v1alpha1.DittoServer, im Immutable, config string) corev1.P
 			// The server does not talk to Kubernetes.
 			AutomountServiceAccountToken: new(false),
 
-			// The variables that Kubernetes makes of Services would be taken for
+			// The server would take the variables that Kubernetes sets for Services for
 			// configuration: a Service dittofs-metrics sets DITTOFS_METRICS_PORT.
 			EnableServiceLinks: new(false),
 		},
@@ -73,7 +73,7 @@ func podTemplate(ds *v1alpha1.DittoServer, im Immutable, config string) corev1.P
 	t.Annotations = maps.Clone(ds.Spec.PodAnnotations)
 	t.Labels = labels(ds)
 	maps.Copy(t.Labels, ds.Spec.PodLabels)
-	// A StatefulSet that was not made by this function may select other labels.
+	// An adopted StatefulSet may select other labels.
 	maps.Copy(t.Labels, im.podLabels())
 
 	c := &t.Spec.Containers[0]
@@ -101,11 +101,11 @@ func container(ds *v1alpha1.DittoServer) corev1.Container {
 			{Name: "tmp", MountPath: dittofs.TempDir},
 		},
 
-		// No preStop: with one replica there is no other to send clients to, and the
-		// old credentials would be good for as long.
+		// No preStop: with one replica there is no other pod to send clients to, and the
+		// old credentials would stay valid for longer.
 
-		// Opening a large metadata store takes long: the server has 150 seconds
-		// before liveness is looked at.
+		// Opening a large metadata store takes long, so the server has 150 seconds before
+		// its liveness is checked.
 		StartupProbe:   probe(ds, dittofs.LivenessPath, 5, 30),
 		LivenessProbe:  probe(ds, dittofs.LivenessPath, 10, 3),
 		ReadinessProbe: probe(ds, dittofs.ReadinessPath, 5, 3),
@@ -116,9 +116,9 @@ func container(ds *v1alpha1.DittoServer) corev1.Container {
 	return c
 }
 
-// probe asks the API every so many seconds, and gives up after so many failures.
-// All numbers are set, so that what is sent is what Kubernetes stores. The
-// kubelet has no client certificate: where one is asked for, it only connects.
+// probe asks the API every period seconds, and gives up after a number of failures. All
+// numbers are explicit, so what is sent is what Kubernetes stores. The kubelet has no
+// client certificate: if the API asks for one, the probe only connects.
 func probe(ds *v1alpha1.DittoServer, path string, period, failures int32) *corev1.Probe {
 	p := &corev1.Probe{
 		PeriodSeconds:    period,
@@ -137,9 +137,9 @@ func probe(ds *v1alpha1.DittoServer, path string, period, failures int32) *corev
 	return p
 }
 
-// containerPorts are the ports that the configuration sets. Those of the adapters
-// are not here: they are set through the server's API, and a change of them must
-// not replace the pod.
+// containerPorts returns the ports that the configuration sets. The adapters' ports are
+// not among them: users set those through the server's API, and a change must not
+// replace the pod.
 func containerPorts(spec *v1alpha1.DittoServerSpec) []corev1.ContainerPort {
 	ports := []corev1.ContainerPort{{Name: portAPI, ContainerPort: *spec.ControlPlane.Port, Protocol: corev1.ProtocolTCP}}
 	if spec.Metrics.Enabled {
@@ -172,7 +172,7 @@ func volumes(ds *v1alpha1.DittoServer, config string) []corev1.Volume {
 	return vs
 }
 
-// gracePeriod is the time, in seconds, that the server has to stop in.
+// gracePeriod returns how long the server may take to stop, in seconds.
 func gracePeriod(spec *v1alpha1.DittoServerSpec) int64 {
 	if g := spec.TerminationGracePeriodSeconds; g != nil {
 		return *g

@@ -16,9 +16,9 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
-// Immutable is what Kubernetes does not let change once a StatefulSet exists.
-// Sending anything else makes it refuse the whole StatefulSet, a new image and a
-// rotated credential included.
+// Immutable has the fields of a StatefulSet that cannot change once it exists. If they
+// are sent with other values, Kubernetes refuses the whole StatefulSet, including a new
+// image or a rotated credential.
 type Immutable struct {
 	ServiceName          string
 	PodManagementPolicy  appsv1.PodManagementPolicyType
@@ -26,11 +26,11 @@ type Immutable struct {
 	VolumeClaimTemplates []corev1.PersistentVolumeClaim
 }
 
-// contentClaim is the claim of the local blocks, which a server may do without.
+// contentClaim is the claim of the local blocks, which is optional.
 const contentClaim = "content"
 
-// claims are the volumes that a server may have, in the order in which its claim
-// templates stand. PVCs are named after them.
+// claims are the volumes that a server may have, in the order of its claim templates.
+// PersistentVolumeClaims are named after them.
 //
 //nolint:gochecknoglobals // A table.
 var claims = []struct {
@@ -42,9 +42,9 @@ var claims = []struct {
 	{"controlplane", dittofs.ControlPlaneDir, "controlPlaneSize", func(s *v1alpha1.StorageSpec) string { return s.ControlPlaneSize }},
 }
 
-// Wanted is what a new StatefulSet of the DittoServer gets. Its pods are managed
-// in parallel: with the default, OrderedReady, a pod that never becomes ready is
-// not replaced when its template is mended.
+// Wanted returns the immutable fields of a new StatefulSet. Its pods are managed in
+// parallel: with the default, OrderedReady, Kubernetes does not replace a pod that never
+// becomes ready, even when its template is repaired.
 func Wanted(ds *v1alpha1.DittoServer) Immutable {
 	im := Immutable{
 		ServiceName:         ds.GetName() + "-headless",
@@ -59,12 +59,11 @@ func Wanted(ds *v1alpha1.DittoServer) Immutable {
 	return im
 }
 
-// podLabels are those that the StatefulSet finds its pod by, and so do the Services:
-// they follow the pod that there is.
+// podLabels returns the labels by which the StatefulSet and the Services find the pod.
 func (im *Immutable) podLabels() map[string]string { return maps.Clone(im.Selector.MatchLabels) }
 
-// keep what a StatefulSet has. It always has a selector, and a Service only if it
-// was made with one.
+// keep takes over what an existing StatefulSet has. A StatefulSet always has a selector,
+// but not always a Service.
 func (im *Immutable) keep(existing *Immutable) {
 	selector := im.Selector
 	*im = *existing
@@ -88,14 +87,13 @@ func claimTemplate(name, size string, class *string) corev1.PersistentVolumeClai
 	}
 }
 
-// A Drift is where a volume that a DittoServer asks for is not what its StatefulSet
-// has.
+// A Drift is a difference between a volume in the spec and in the StatefulSet.
 type Drift struct {
 	// Text says what differs.
 	Text string
 
-	// Claim is the claim template, if only the Size differs. The claim itself may
-	// have that size by now.
+	// Claim is the name of the claim template if only the Size differs. The claim
+	// itself may have that size by now.
 	Claim string
 	Size  *resource.Quantity
 }
@@ -132,12 +130,12 @@ func StorageDrift(ds *v1alpha1.DittoServer, existing *Immutable) []Drift {
 	return drift
 }
 
-// ClaimName is the name of the PersistentVolumeClaim that a StatefulSet's claim
-// template becomes for its one pod.
+// ClaimName returns the name of the PersistentVolumeClaim that Kubernetes creates from a
+// claim template for the only pod.
 func ClaimName(server, template string) string { return template + "-" + server + "-0" }
 
-// DatabaseClaim is the claim template of the volume that the SQLite database is on,
-// or nothing if the database is no SQLite.
+// DatabaseClaim returns the claim template of the volume with the SQLite database, or
+// nothing for another database.
 func DatabaseClaim(ds *v1alpha1.DittoServer) string {
 	if ds.Spec.Database.Type != v1alpha1.DatabaseSQLite {
 		return ""
@@ -172,7 +170,7 @@ func claimNamed(im Immutable, name string) *corev1.PersistentVolumeClaim {
 // hasContent says whether there is a volume for local blocks.
 func (im *Immutable) hasContent() bool { return claimNamed(*im, contentClaim) != nil }
 
-// claimMounts mounts the volumes that the StatefulSet really has.
+// claimMounts returns the mounts of the volumes that the StatefulSet really has.
 func claimMounts(im Immutable) []corev1.VolumeMount {
 	mounts := []corev1.VolumeMount{}
 	for _, c := range claims {
@@ -183,7 +181,7 @@ func claimMounts(im Immutable) []corev1.VolumeMount {
 	return mounts
 }
 
-// StorageWayOut is what to do about storage drift.
+// StorageWayOut says what to do about storage drift.
 func StorageWayOut(name string) string {
 	return strings.Join([]string{
 		"Kubernetes cannot change the volume claims of a StatefulSet. Everything else is still applied.",

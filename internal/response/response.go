@@ -18,8 +18,8 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
-// To returns a response that passes on what earlier steps desire. Unlike the
-// SDK's it shares no map with the request, which stays as it is.
+// To returns a response that passes on what earlier steps desire. Unlike the SDK's, it
+// shares no map with the request, so the request stays as it is.
 func To(req *fnv1.RunFunctionRequest, ttl time.Duration) *fnv1.RunFunctionResponse {
 	rsp := response.To(req, ttl)
 	rsp.Desired = &fnv1.State{
@@ -41,8 +41,8 @@ type Resource struct {
 	Ready  bool
 }
 
-// Desired adds composed resources by their names. It fails if an earlier step desires
-// one of that name.
+// Desired adds composed resources by their names. It fails if an earlier step desires a
+// resource of the same name.
 func Desired(rsp *fnv1.RunFunctionResponse, resources map[string]Resource) error {
 	for _, name := range slices.Sorted(maps.Keys(resources)) {
 		if _, taken := rsp.GetDesired().GetResources()[name]; taken {
@@ -60,12 +60,12 @@ func Desired(rsp *fnv1.RunFunctionResponse, resources map[string]Resource) error
 	return nil
 }
 
-// Unready makes the composite resource unready, whatever its composed resources are:
-// all that are there may well be ready.
+// Unready makes the composite resource unready, even if all its composed resources are
+// ready.
 func Unready(rsp *fnv1.RunFunctionResponse) { rsp.Desired.Composite.Ready = fnv1.Ready_READY_FALSE }
 
-// Status sets the fields of the composite resource's status that the function
-// owns. Those of earlier steps stay.
+// Status sets the fields of the composite resource's status that the function owns.
+// Fields of earlier steps stay.
 func Status(rsp *fnv1.RunFunctionResponse, composite *structpb.Struct, fields map[string]any) error {
 	s, err := structpb.NewStruct(fields)
 	if err != nil {
@@ -106,7 +106,7 @@ func Conditions(rsp *fnv1.RunFunctionResponse, conditions []observed.Condition) 
 	}
 }
 
-// Events tells events of the composite resource.
+// Events adds events about the composite resource.
 func Events(rsp *fnv1.RunFunctionResponse, events []status.Event) {
 	for _, e := range events {
 		if e.Warning {
@@ -125,7 +125,7 @@ const (
 	ReasonInternalError = "InternalError"
 )
 
-// A FatalError is why nothing can be composed.
+// A FatalError says why nothing can be composed.
 type FatalError struct {
 	Reason string
 	Err    error
@@ -133,10 +133,9 @@ type FatalError struct {
 
 func (f FatalError) Error() string { return f.Err.Error() }
 
-// Fatal answers that there is nothing that can be composed. The conditions come
-// first: what comes after a fatal result is not looked at. Beside why it failed they
-// are those that only tell what is observed, which stays true. Crossplane takes
-// all others back.
+// Fatal answers that nothing can be composed. Besides the reason, it sets the conditions
+// that only depend on what is observed, because they are still true. Crossplane drops all
+// others, and ignores what comes after a fatal result, so the conditions come first.
 func Fatal(rsp *fnv1.RunFunctionResponse, err error, known ...observed.Condition) {
 	f := FatalError{Reason: ReasonInternalError}
 	errors.As(err, &f)

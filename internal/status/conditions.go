@@ -20,10 +20,10 @@ const (
 	TypeStorageInSync   = "StorageInSync"
 	TypeRestartPending  = "RestartPending"
 
-	// TypeDatabaseReady is set where the function composes the database,
-	// TypeServiceMonitorReady where the user asks for a ServiceMonitor, and
-	// TypeNamesAvailable where a name is taken. One that was set is set once more,
-	// to True, when there is no use for it any longer: it would stay as it is.
+	// TypeDatabaseReady is set if the function composes the database,
+	// TypeServiceMonitorReady if the user asks for a ServiceMonitor, and
+	// TypeNamesAvailable if a name is taken. Crossplane keeps a condition that is no
+	// longer set, so one that was set is set to True when it is no longer used.
 	TypeDatabaseReady       = "DatabaseReady"
 	TypeServiceMonitorReady = "ServiceMonitorReady"
 	TypeNamesAvailable      = "NamesAvailable"
@@ -32,7 +32,7 @@ const (
 // typeSynced is Crossplane's own condition.
 const typeSynced = "Synced"
 
-// Reasons of conditions that are not those of a decision.
+// Reasons of conditions, beside those of a decision.
 const (
 	reasonCreating    = "Creating"
 	reasonKindMissing = "KindMissing"
@@ -43,7 +43,7 @@ const (
 	reasonNotUsed     = "NotUsed"
 )
 
-// A View is what the conditions are made of.
+// A View is everything that the conditions depend on.
 type View struct {
 	XR       *observed.Composite
 	Have     *observed.Composed
@@ -56,7 +56,8 @@ type View struct {
 	Decision rollout.Decision
 }
 
-// Conditions of a server that could be rendered, in a fixed order.
+// Conditions returns the conditions of a server that could be rendered, in a fixed
+// order.
 func Conditions(v *View) []observed.Condition {
 	cs := []observed.Condition{
 		v.configReady(),
@@ -116,7 +117,7 @@ func kindMissing(kind, apiVersion string) string {
 	return fmt.Sprintf("The cluster does not know the kind %s (%s). ", kind, apiVersion)
 }
 
-// Failed is the condition of a call that ends with a fatal result.
+// Failed returns the condition of a call that ends with a fatal result.
 func Failed(reason, message string) observed.Condition {
 	return observed.Condition{Type: TypeConfigReady, Status: observed.False, Reason: reason, Message: message}
 }
@@ -183,8 +184,8 @@ func consequence(d rollout.Decision) string {
 	return "The Input has missingSecrets: Proceed, so the server runs anyway."
 }
 
-// Available says whether the server serves. It is about what is observed, and needs
-// no spec that is valid: the replicas are nil if they are not known.
+// Available says whether the server serves. It depends on what is observed, so it needs
+// no valid spec: replicas are nil if they are unknown.
 func Available(ss *observed.StatefulSet, replicas *int32) observed.Condition {
 	c := observed.Condition{Type: TypeAvailable, Status: observed.True, Reason: "Serving"}
 	switch {
@@ -221,7 +222,7 @@ func (v *View) storageInSync() observed.Condition {
 	return c
 }
 
-// restartPending says what of the server's pod is not yet as wanted, and why.
+// restartPending says what about the server's pod is not yet as wanted, and why.
 func (v *View) restartPending() observed.Condition {
 	c := observed.Condition{Type: TypeRestartPending, Status: observed.False, Reason: reasonUpToDate}
 	ss, d := v.Have.StatefulSet, v.Decision
@@ -265,27 +266,28 @@ func (v *View) restartPending() observed.Condition {
 	return c
 }
 
-// advancing says whether the pod is not yet of the template that is sent. It stays so
-// until the pod is ready: a condition that changes is a write.
+// advancing says whether the pod is not yet of the template that is sent. It stays true
+// until the pod is ready, because each change of a condition is a write.
 func (v *View) advancing() bool {
 	was := v.XR.Conditions[TypeRestartPending].Reason
 	return len(v.Decision.Changes) > 0 ||
 		(was == reasonRestarting || was == reasonRefused) && !rolledOut(v.Have.StatefulSet, *v.XR.Spec.Replicas)
 }
 
-// refused says whether a template that was sent before has not come to be. Crossplane
-// goes on after the API server has called an object invalid, and says so in Synced.
+// refused says whether the API server has not accepted a template that was sent before.
+// Crossplane then applies the other objects, and says so in Synced.
 func (v *View) refused() bool {
 	was := v.XR.Conditions[TypeRestartPending].Reason
 	return len(v.Decision.Changes) > 0 && (was == reasonRestarting || was == reasonRefused) && v.XR.Conditions[typeSynced].Status == observed.False
 }
 
-// Refused says whether what is sent is refused, so that it has to be tried again.
+// Refused says whether the template that is sent is refused, so that it must be sent
+// again.
 func (v *View) Refused() bool {
 	return v.Have.StatefulSet != nil && v.Decision.Action == rollout.Advance && v.refused()
 }
 
-// namesAvailable names what has a name that an object of the server is to have.
+// namesAvailable lists objects of others that have the names of the server's objects.
 func (v *View) namesAvailable() observed.Condition {
 	c := observed.Condition{Type: TypeNamesAvailable, Status: observed.True, Reason: reasonNotUsed}
 	taken, leaving := []string{}, []string{}

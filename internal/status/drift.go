@@ -11,9 +11,9 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
-// Drift says, a line each, where the volumes that a DittoServer asks for are not
-// those that it has. Where a claim template has another size the claim itself is
-// looked up: one that was resized by hand is as wanted, whatever the template says.
+// Drift describes, a line each, where the volumes of a server differ from its spec. If a
+// claim template has another size, Drift looks the claim itself up: somebody may have
+// resized it by hand, and the template cannot change.
 func Drift(around *observed.Surroundings, xr *observed.Composite, ss *observed.StatefulSet) []string {
 	if ss == nil {
 		return nil
@@ -37,7 +37,7 @@ func Drift(around *observed.Surroundings, xr *observed.Composite, ss *observed.S
 	return lines
 }
 
-// hasSize says whether a claim asks for a size, and has got it.
+// hasSize says whether a claim asks for a size and has it.
 func hasSize(claim *structpb.Struct, size *resource.Quantity) bool {
 	want, err := resource.ParseQuantity(requested(claim))
 	if err != nil || want.Cmp(*size) != 0 {

@@ -7,7 +7,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/rollout"
 )
 
-// An Event is what is told once, when it happens.
+// An Event is told once, when something happens.
 type Event struct {
 	// Warning is set if somebody has to do something.
 	Warning bool
@@ -15,8 +15,8 @@ type Event struct {
 	Reason, Message string
 }
 
-// Events tells of conditions about which somebody has to do something, or no longer
-// has to, and were not so before.
+// Events returns an event for each condition that has begun, or ceased, to need
+// somebody's attention.
 func Events(was map[string]observed.Condition, conditions []observed.Condition) []Event {
 	events := []Event{}
 	for _, c := range conditions {
@@ -30,7 +30,7 @@ func Events(was map[string]observed.Condition, conditions []observed.Condition) 
 	return events
 }
 
-// Restart tells why the pod is about to be replaced, once for each hash.
+// Restart returns an event if the pod is about to be replaced, once per hash.
 func Restart(xr *observed.Composite, ss *observed.StatefulSet, d rollout.Decision) []Event {
 	hash := d.Annotations.ConfigHash
 	if d.Action != rollout.Advance || ss == nil || !ss.Runs() || ss.ConfigHash == hash || xr.Status.ConfigHash == hash {
@@ -40,7 +40,7 @@ func Restart(xr *observed.Composite, ss *observed.StatefulSet, d rollout.Decisio
 		"The server restarts: what it has read at its start has changed (configuration %s, in place of %s)", shortHash(hash), shortHash(ss.ConfigHash))}}
 }
 
-// needsAttention says whether somebody has to do something about a condition.
+// needsAttention says whether somebody must do something about a condition.
 func needsAttention(c observed.Condition) bool {
 	switch c.Type {
 	case TypeSecretsResolved:
@@ -57,7 +57,7 @@ func needsAttention(c observed.Condition) bool {
 	return false
 }
 
-// shortHash is enough of a hash to tell two apart.
+// shortHash returns enough of a hash to tell two apart.
 func shortHash(hash string) string {
 	const length = 8
 	return hash[:min(length, len(hash))]

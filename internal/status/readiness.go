@@ -26,16 +26,16 @@ func Ready(name string, o runtime.Object, have *observed.Composed) bool {
 	return have.Exists[name]
 }
 
-// StatefulSetReady says whether the server runs as wanted. One that is held for a
-// Secret, for its database or for the user does not become unready by that, as it
-// runs; one that is held for its ConfigMap does, so that Crossplane comes back soon.
+// StatefulSetReady says whether the server runs as wanted. A server that is held for a
+// Secret, its database or the user still runs, so it stays ready. One that is held for
+// its ConfigMap does not, so that Crossplane comes back soon.
 func StatefulSetReady(ss *observed.StatefulSet, want *manifests.Objects, d rollout.Decision) bool {
 	return ss != nil && d.Reason != rollout.ConfigMapFirst && (d.Action == rollout.Hold || len(d.Changes) == 0) &&
 		rolledOut(ss, *want.StatefulSet.Spec.Replicas)
 }
 
-// rolledOut says whether the StatefulSet's controller is done: it has seen the
-// newest spec, and all pods are of it and ready.
+// rolledOut says whether the controller is done: it has seen the newest spec, and all
+// pods are of that and ready.
 func rolledOut(ss *observed.StatefulSet, replicas int32) bool {
 	s := &ss.Status
 	return ss.Replicas == replicas && ss.Settled() && s.ReadyReplicas == replicas &&

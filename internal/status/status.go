@@ -7,8 +7,8 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/rollout"
 )
 
-// Fields are the complete status that the function owns: a field that is left
-// out is removed. The pending hash is empty unless something waits for the user.
+// Fields returns all fields of the status that the function owns. Crossplane removes a
+// field that is left out. The pendingHash is empty unless something waits for the user.
 func Fields(xr *observed.Composite, ss *observed.StatefulSet, d rollout.Decision, pendingHash string) map[string]any {
 	status := map[string]any{
 		"observedGeneration": xr.GetGeneration(),
@@ -34,7 +34,7 @@ func Fields(xr *observed.Composite, ss *observed.StatefulSet, d rollout.Decision
 	return status
 }
 
-// phase of a server. It is stopped when no pod is left, and not when none is wanted.
+// phase returns the phase of a server. It is Stopped once no pod is left.
 func phase(xr *observed.Composite, ss *observed.StatefulSet) string {
 	switch {
 	case ss == nil || ss.Replicas != *xr.Spec.Replicas:

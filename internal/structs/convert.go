@@ -10,10 +10,10 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 )
 
-// FromObject converts a typed Kubernetes object into one that says no more than was
-// meant: Crossplane applies what it is given by force, and owns every field of it.
-// Zero numbers, empty strings and the like do not come along unless the type has
-// them behind a pointer, where they are meant: replicas 0 does.
+// FromObject converts a typed Kubernetes object. The result says no more than was meant,
+// because Crossplane applies it by force and then owns every field of it. So it has no
+// zero numbers, empty strings and the like, unless the type has them behind a pointer:
+// replicas 0 is meant.
 func FromObject(o runtime.Object) (*structpb.Struct, error) {
 	v, err := value.NewValueReflect(o)
 	if err != nil {
@@ -27,8 +27,8 @@ func FromObject(o runtime.Object) (*structpb.Struct, error) {
 	return s.GetStructValue(), nil
 }
 
-// convert is structpb.NewValue for what a field of a Kubernetes type holds. It goes
-// through the type itself: an unstructured object in between takes as long again.
+// convert is structpb.NewValue for a field of a Kubernetes type. It reads the type itself,
+// because an unstructured object in between would take as long again.
 func convert(v value.Value, a value.Allocator) (out *structpb.Value, err error) {
 	switch {
 	case v.IsMap():
@@ -65,9 +65,9 @@ func convert(v value.Value, a value.Allocator) (out *structpb.Value, err error) 
 	return structpb.NewValue(v.Unstructured())
 }
 
-// prune removes what Go's omitempty leaves of structs that are not behind a
-// pointer. It goes by name and not by emptiness, because an empty object can be
-// meant: a label selector that is empty selects everything.
+// prune removes what Go's omitempty leaves of structs that are not behind a pointer. It
+// goes by name and not by emptiness, because an empty object can be meant: an empty
+// label selector selects everything.
 func prune(object map[string]*structpb.Value) {
 	delete(object, "status")
 	removeEmpty(object, "metadata")
@@ -102,8 +102,8 @@ func child(object map[string]*structpb.Value, field string) map[string]*structpb
 	return object[field].GetStructValue().GetFields()
 }
 
-// Into reads a value that Kubernetes has stored, and which therefore has the right
-// types, into a Go type. It leaves that alone if the value is no object.
+// Into reads a value that Kubernetes has stored, so that it has the right types, into a
+// Go type. If the value is no object, Into does nothing.
 func Into(v *structpb.Value, into any) error {
 	if v.GetStructValue() == nil {
 		return nil

@@ -21,7 +21,7 @@ type Controller struct {
 	Kind, Name, UID string
 }
 
-// ControllerOf returns what an object belongs to, or nil.
+// ControllerOf returns the controller of an object, or nil.
 func ControllerOf(o *structpb.Struct) *Controller {
 	for _, r := range Objects(o, "metadata", "ownerReferences") {
 		if At(r, "controller").GetBoolValue() {

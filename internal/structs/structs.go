@@ -1,5 +1,5 @@
 // Package structs reads and writes Kubernetes objects in the form in which Crossplane
-// sends them: protobuf structs. A field that is not there reads as nothing.
+// sends them: protobuf structs. A field that does not exist reads as zero.
 package structs
 
 import (
@@ -20,7 +20,7 @@ func At(o *structpb.Struct, path ...string) *structpb.Value {
 	return v
 }
 
-// Fields returns the fields of an object's field, or of the object itself.
+// Fields returns the fields of an object at a path, or of the object itself.
 func Fields(o *structpb.Struct, path ...string) map[string]*structpb.Value {
 	if len(path) == 0 {
 		return o.GetFields()
@@ -28,13 +28,13 @@ func Fields(o *structpb.Struct, path ...string) map[string]*structpb.Value {
 	return At(o, path...).GetStructValue().GetFields()
 }
 
-// Text returns an object's field that is a string.
+// Text returns the string at a path.
 func Text(o *structpb.Struct, path ...string) string { return At(o, path...).GetStringValue() }
 
-// Number returns an object's field that is a number.
+// Number returns the number at a path.
 func Number(o *structpb.Struct, path ...string) float64 { return At(o, path...).GetNumberValue() }
 
-// Objects returns the objects of an object's field that is a list of them.
+// Objects returns the objects of the list at a path.
 func Objects(o *structpb.Struct, path ...string) []*structpb.Struct {
 	items := At(o, path...).GetListValue().GetValues()
 	objects := make([]*structpb.Struct, 0, len(items))

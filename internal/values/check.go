@@ -1,5 +1,5 @@
-// Package values says whether the server can start with what a Secret holds. It does
-// with each value what its reader does.
+// Package values says whether the server can start with what a Secret holds. It treats
+// each value as its reader does.
 package values
 
 import (
@@ -20,14 +20,13 @@ const (
 	maxAdminPassword = 72
 )
 
-// maxEnv is the longest variable that Linux gives a process, in bytes: its name, an
-// equals sign, its value and a zero.
+// maxEnv is the length of the longest variable that Linux gives a process, in bytes: its
+// name, an equals sign, its value and a zero.
 const maxEnv = 128 << 10
 
-// Check says what keeps the server from starting with the value of an input, or
-// nothing. It does with the value what its reader does: the container runtime for a
-// variable, and the server's own parsers. It repeats nothing of the value, not even
-// how long it is.
+// Check says what keeps the server from starting with the value of an input, or returns
+// nothing. It treats the value as the container runtime and the server's own parsers do.
+// It repeats nothing of the value, not even its length.
 func Check(input string, value []byte) string {
 	if !strings.HasPrefix(input, "/") {
 		if problem := checkEnv(input, value); problem != "" {
@@ -67,8 +66,8 @@ func Check(input string, value []byte) string {
 	return ""
 }
 
-// checkEnv says why no container can be given a variable. The name counts too, as
-// they are one text to the kernel.
+// checkEnv says why no container can have such a variable. The name counts too, because
+// to the kernel name and value are one string.
 func checkEnv(name string, value []byte) string {
 	switch {
 	case bytes.IndexByte(value, 0) >= 0:

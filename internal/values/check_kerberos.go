@@ -10,18 +10,18 @@ import (
 	"github.com/jcmturner/gokrb5/v8/keytab"
 )
 
-// maxKrb5Lines is far more than a krb5.conf has. Its parser takes seconds for a file
-// as long as a Secret can be.
+// maxKrb5Lines is far more than a krb5.conf has. Its parser would take seconds for the
+// longest file that fits into a Secret.
 const maxKrb5Lines = 1000
 
-// maxSearchedLines keeps the search for a bad line, which reads the file some times
-// over, at a few hundredths of a second.
+// maxSearchedLines limits the search for an invalid line to a few hundredths of a second:
+// it reads the file several times.
 const maxSearchedLines = 200
 
-// checkKrb5Conf names the line that the server's parser refuses. Its own message would
-// quote the line.
+// checkKrb5Conf names the number of the line that the server's parser refuses. The
+// parser's own message would quote the line.
 func checkKrb5Conf(value []byte) string {
-	// The parser takes its time for each line, and this function is not the one to wait.
+	// The parser is slow, and a call must not be.
 	if bytes.Count(value, []byte("\n")) > maxKrb5Lines {
 		return fmt.Sprintf("a krb5.conf of more than %d lines is a mistake", maxKrb5Lines)
 	}
@@ -32,7 +32,8 @@ func checkKrb5Conf(value []byte) string {
 	if bytes.Count(value, []byte("\n")) > maxSearchedLines {
 		return "the server cannot read it as a krb5.conf"
 	}
-	// It goes from line to line, so what it refuses once it refuses with more lines too.
+	// The parser reads line by line: once it refuses a file, it refuses it with more
+	// lines too.
 	lines := strings.Split(text, "\n")
 	before := sort.Search(len(lines)-1, func(i int) bool {
 		text := closed(lines[:i+1])
@@ -41,7 +42,8 @@ func checkKrb5Conf(value []byte) string {
 	return fmt.Sprintf("the server cannot read line %d of it", before+1)
 }
 
-// closed ends what the lines have begun. The parser reads a realm at its end only.
+// closed closes the braces that the lines have opened, because the parser reads a realm
+// only at its end.
 func closed(lines []string) string {
 	open := 0
 	for _, line := range lines {
@@ -73,7 +75,7 @@ func checkKeytab(value []byte) string {
 	}
 }
 
-// parses says whether a parser takes a value, and does not panic.
+// parses says whether a parser accepts a value, without a panic.
 func parses(parse func() error) (ok bool) {
 	defer func() { _ = recover() }()
 	return parse() == nil

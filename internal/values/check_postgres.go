@@ -17,8 +17,8 @@ import (
 //nolint:gochecknoglobals // A constant.
 var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 
-// checkPostgres does with a part of the database's address what the server does: all
-// parts become one URL, which is parsed again when the database is connected to.
+// checkPostgres treats a part of the database's address as the server does: all parts
+// become one URL, which is parsed again for the connection.
 func checkPostgres(input, value string) string {
 	switch input {
 	case dittofs.EnvPostgresHost:
@@ -37,8 +37,8 @@ func checkPostgres(input, value string) string {
 	return ""
 }
 
-// checkName says why no user and no database can be meant. Blanks inside a name may
-// be.
+// checkName says why a value can be the name of no user or database. Blanks inside a
+// name are allowed.
 func checkName(name string) string {
 	const byteOrderMark = '\ufeff'
 	invisible := func(r rune) bool { return unicode.IsSpace(r) || r == byteOrderMark }
@@ -51,13 +51,12 @@ func checkName(name string) string {
 	return ""
 }
 
-// timeZone is where the server's driver looks for a time zone, in the whole address.
-// No part of the address ends with an ampersand, so one that does not have it itself
-// makes a time zone of all that follows.
+// timeZone is what the server's driver takes for a time zone, anywhere in the address: all
+// that follows up to an ampersand, which no part of the address ends with.
 var timeZone = regexp.MustCompile(`(time_zone|TimeZone|timezone)=(UTC&)?`)
 
 // checkTimeZone looks for what the server's driver takes for a time zone. PostgreSQL
-// knows none of that name, or another than was meant.
+// would refuse it, or use one that nobody meant.
 func checkTimeZone(value string) string {
 	if m := timeZone.FindStringSubmatch(value); len(m) > 0 && m[2] == "" {
 		return "the server's database driver takes a part of it for the setting of a time zone. Choose one without an equals sign"
@@ -65,8 +64,8 @@ func checkTimeZone(value string) string {
 	return ""
 }
 
-// checkPort reads the port as the server does: as Go reads an integer literal, and
-// zero is the port by default.
+// checkPort reads the port as the server does, which is as Go reads an integer literal.
+// Zero means the default port.
 func checkPort(port string) string {
 	n, err := strconv.ParseInt(port, 0, 64)
 	if err != nil || n < 0 || n > 65535 {
@@ -78,7 +77,7 @@ func checkPort(port string) string {
 	return ""
 }
 
-// checkHost looks for a host that can be looked up. Of several one is enough.
+// checkHost says why a host cannot be looked up. One of several is enough.
 func checkHost(host string) string {
 	const port = ":5432"
 	u, err := url.Parse((&url.URL{Scheme: "postgres", Host: host + port}).String())
@@ -104,7 +103,7 @@ func checkHost(host string) string {
 	return ""
 }
 
-// isDomainName is the rule by which Go's resolver looks a name up or does not.
+// isDomainName says whether Go's resolver would look a name up.
 func isDomainName(name string) bool {
 	const digits, letters = "0123456789", "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	name = strings.TrimSuffix(name, ".")

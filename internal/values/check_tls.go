@@ -14,7 +14,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
-// What Go's TLS takes, and so the server and the kubelet's probe. A client reads each
+// Limits of Go's TLS, which the server and the kubelet's probe use. A client reads every
 // certificate that it is sent, not only the server's own.
 const (
 	minRSABits    = 1024
@@ -22,7 +22,7 @@ const (
 	maxChainBytes = 256 << 10
 )
 
-// checkCertificate looks for a certificate. What is in it, CheckTogether reads.
+// checkCertificate looks for a certificate. CheckTogether reads it.
 func checkCertificate(value []byte) string {
 	for range certificates(value) {
 		return ""
@@ -30,7 +30,7 @@ func checkCertificate(value []byte) string {
 	return "it holds no certificate in PEM form"
 }
 
-// checkPrivateKey looks for a key. What is in it, CheckTogether reads.
+// checkPrivateKey looks for a key. CheckTogether reads it.
 func checkPrivateKey(value []byte) string {
 	switch block := privateKey(value); {
 	case block == nil:
@@ -41,9 +41,9 @@ func checkPrivateKey(value []byte) string {
 	return ""
 }
 
-// CheckTogether says the same of inputs that must fit each other, and which of them
-// to blame. What Check finds of each alone it does not find again. It reads each
-// certificate and the key once: to read a key takes longer than all else.
+// CheckTogether says the same of inputs that must fit each other, and which of them is
+// wrong. It does not repeat what Check finds. It reads each certificate and the key only
+// once, because reading a key takes longer than everything else.
 func CheckTogether(values map[string][]byte) (input, problem string) {
 	crt, key := values[dittofs.TLSCertFile], values[dittofs.TLSKeyFile]
 	chain, problem := parseChain(crt)
@@ -78,7 +78,7 @@ func CheckTogether(values map[string][]byte) (input, problem string) {
 	return dittofs.TLSKeyFile, "it is not the key of the certificate beside it"
 }
 
-// checkKind says why no client takes a server with such a key.
+// checkKind says why no client accepts a server with such a key.
 func checkKind(public any) string {
 	switch k := public.(type) {
 	case *ecdsa.PublicKey:
@@ -113,7 +113,7 @@ func parseChain(value []byte) (chain []*x509.Certificate, problem string) {
 	return chain, ""
 }
 
-// parseKey reads a key in each form that the server knows.
+// parseKey reads a key in any form that the server knows.
 func parseKey(der []byte) crypto.Signer {
 	if k, err := x509.ParsePKCS1PrivateKey(der); err == nil {
 		return k
@@ -128,7 +128,7 @@ func parseKey(der []byte) crypto.Signer {
 	return nil
 }
 
-// certificates are those of a value, not yet read.
+// certificates yields the certificates of a value, unparsed.
 func certificates(value []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for block, rest := pem.Decode(value); block != nil; block, rest = pem.Decode(rest) {
@@ -139,7 +139,8 @@ func certificates(value []byte) iter.Seq[[]byte] {
 	}
 }
 
-// privateKey is the first of a value, which is the one that the server takes, or nil.
+// privateKey returns the first key of a value, which is the one that the server takes,
+// or nil.
 func privateKey(value []byte) *pem.Block {
 	for block, rest := pem.Decode(value); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type == "PRIVATE KEY" || strings.HasSuffix(block.Type, " PRIVATE KEY") {
