@@ -38,7 +38,7 @@ func newFunction(log logging.Logger, ttl time.Duration, r prometheus.Registerer)
 // CLI is the command line: the flags that Crossplane and its users expect of every
 // function, and a few more.
 type CLI struct {
-	Debug bool `help:"Log what the function does, beside what goes wrong." short:"d"`
+	Debug bool `help:"Log what the function does, and not only what goes wrong." short:"d"`
 
 	Network            string        `default:"tcp"                                                            help:"Network to listen on for gRPC connections."`
 	Address            string        `default:":9443"                                                          help:"Address to listen on for gRPC connections."`

@@ -53,7 +53,7 @@ func (s *DatabaseSpec) validate(p *field.Path, spec *DittoServerSpec) field.Erro
 func (s *SQLiteSpec) validateLog(p *field.Path, log string) field.ErrorList {
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
 		if file := s.Path + suffix; log == file || strings.HasPrefix(log, file+"/") || strings.HasPrefix(file, log+"/") {
-			return field.ErrorList{field.Invalid(p, s.Path, fmt.Sprintf("must not be the file of spec.logging.output (%s), nor a file of SQLite's beside it. Choose another", log))}
+			return field.ErrorList{field.Invalid(p, s.Path, fmt.Sprintf("must not be the file of spec.logging.output (%s), nor a file that SQLite creates next to its own. Choose another", log))}
 		}
 	}
 	return nil
@@ -115,7 +115,7 @@ func (s *PerconaBackupSpec) validate(p *field.Path) field.ErrorList {
 			errs = append(errs, field.Invalid(p.Child(name), value, "must be a schedule as cron has it: minute, hour, day of the month, month and day of the week, such as 0 2 * * *"))
 		}
 	}
-	return append(errs, validateRange(p.Child("retentionDays"), *s.RetentionDays, 1, maxRetentionDays, "pgBackRest takes no others")...)
+	return append(errs, validateRange(p.Child("retentionDays"), *s.RetentionDays, 1, maxRetentionDays, "pgBackRest accepts no other values")...)
 }
 
 // maxRetentionDays is pgBackRest's.

@@ -45,7 +45,7 @@ func ValidateImage(image string, p *field.Path) field.ErrorList {
 	}
 	switch {
 	case !imageNamePattern.MatchString(full) || name != strings.ToLower(name) || !isTag(tag) || !isDigest(digest):
-		return field.ErrorList{field.Invalid(p, image, "is no image: the kubelet reads [HOST[:PORT]/]NAME[:TAG][@sha256:DIGEST], a name of a-z, 0-9, '/', '.', '_' and '-', and no blanks")}
+		return field.ErrorList{field.Invalid(p, image, "is not the name of an image: the kubelet reads [HOST[:PORT]/]NAME[:TAG][@sha256:DIGEST], a name of a-z, 0-9, '/', '.', '_' and '-', and no blanks")}
 	case len(image) == digestLengths["sha256"] && digestPattern.MatchString(image):
 		return field.ErrorList{field.Invalid(p, image, "is the digest of an image without its name. Write NAME@sha256:DIGEST")}
 	case len(name) > maxImageName:

@@ -37,7 +37,7 @@ func ValidateResources(r *corev1.ResourceRequirements, p *field.Path) field.Erro
 	}
 	names := slices.AppendSeq(slices.Collect(maps.Keys(r.Limits)), maps.Keys(r.Requests))
 	if slices.ContainsFunc(names, isHugePages) && !slices.Contains(names, corev1.ResourceCPU) && !slices.Contains(names, corev1.ResourceMemory) {
-		errs = append(errs, field.Required(p.Child("limits"), "huge pages take a limit or a request of cpu or memory beside them"))
+		errs = append(errs, field.Required(p.Child("limits"), "huge pages need a limit or a request of cpu or memory too"))
 	}
 
 	smallest := resource.MustParse(minMemory)
@@ -51,7 +51,7 @@ func ValidateResources(r *corev1.ResourceRequirements, p *field.Path) field.Erro
 func validateResource(name corev1.ResourceName, q resource.Quantity, p *field.Path) field.ErrorList {
 	switch {
 	case !isResource(name):
-		return field.ErrorList{field.Invalid(p, string(name), "is no resource of a container. It must be cpu, memory, ephemeral-storage or hugepages-SIZE, or have a domain, such as example.com/gpu")}
+		return field.ErrorList{field.Invalid(p, string(name), "is not a resource of a container. It must be cpu, memory, ephemeral-storage or hugepages-SIZE, or have a domain, such as example.com/gpu")}
 	case q.Sign() < 0:
 		return field.ErrorList{field.Invalid(p, q.String(), "must not be negative")}
 	case name == corev1.ResourceCPU:

@@ -22,7 +22,7 @@ func validateTolerations(ts []corev1.Toleration, p *field.Path) field.ErrorList 
 				errs = append(errs, field.Invalid(at.Child("key"), t.Key, msg))
 			}
 		} else if t.Operator != corev1.TolerationOpExists {
-			errs = append(errs, field.Invalid(at.Child("operator"), t.Operator, "must be Exists, as there is no key"))
+			errs = append(errs, field.Invalid(at.Child("operator"), t.Operator, "must be Exists, because there is no key"))
 		}
 		switch t.Operator {
 		case "", corev1.TolerationOpEqual:

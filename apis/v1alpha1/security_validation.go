@@ -120,7 +120,7 @@ func validateCapabilities(cs []corev1.Capability, p *field.Path) field.ErrorList
 	errs := field.ErrorList{}
 	for i, c := range cs {
 		if name := strings.ToUpper(string(c)); name != "ALL" && !slices.Contains(strings.Fields(linuxCapabilities), name) {
-			errs = append(errs, field.Invalid(p.Index(i), c, "is no capability of Linux. Write it as Kubernetes does, without CAP_, such as NET_BIND_SERVICE"))
+			errs = append(errs, field.Invalid(p.Index(i), c, "is not a capability of Linux. Write it as Kubernetes does, without CAP_, such as NET_BIND_SERVICE"))
 		}
 	}
 	return errs

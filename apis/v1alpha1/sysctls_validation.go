@@ -63,7 +63,7 @@ func validateSysctls(all []corev1.Sysctl, p *field.Path) field.ErrorList {
 		case seen[name]:
 			errs = append(errs, field.Duplicate(p.Index(i).Child("name"), s.Name))
 		case !regexp.MustCompile(`^(` + pattern + `)$`).MatchString(s.Value):
-			errs = append(errs, field.Invalid(value, s.Value, fmt.Sprintf("is no value of %s, and the pod would not start", name)))
+			errs = append(errs, field.Invalid(value, s.Value, fmt.Sprintf("is not a valid value of %s, and the pod would not start", name)))
 		case name == unprivilegedPorts:
 			start, _ = strconv.Atoi(s.Value)
 		case name == localPorts:

@@ -31,7 +31,7 @@ func checkPostgres(input, value string) string {
 		return checkTimeZone(value)
 	case dittofs.EnvPostgresSSLMode:
 		if !slices.Contains(sslModes, value) {
-			return "it is none of " + strings.Join(sslModes, ", ")
+			return "it must be one of " + strings.Join(sslModes, ", ")
 		}
 	}
 	return ""
@@ -46,7 +46,7 @@ func checkName(name string) string {
 	case strings.TrimFunc(name, invisible) != name:
 		return "it starts or ends with a blank, a newline or a byte order mark, which would be a part of the name"
 	case strings.Trim(name, "/") == "":
-		return "it is no name" // The server would connect to the user's own database.
+		return "it cannot be a name" // The server would connect to the user's own database.
 	}
 	return ""
 }
@@ -69,7 +69,7 @@ func checkTimeZone(value string) string {
 func checkPort(port string) string {
 	n, err := strconv.ParseInt(port, 0, 64)
 	if err != nil || n < 0 || n > 65535 {
-		return "it is no port from 1 to 65535, without blanks or a newline"
+		return "it must be a port from 1 to 65535, without blanks or a newline"
 	}
 	if decimal, err := strconv.ParseInt(strings.ReplaceAll(port, "_", ""), 10, 64); err == nil && decimal != n {
 		return "it starts with a zero, so the server takes it for an octal number. Write it without"
@@ -85,7 +85,7 @@ func checkHost(host string) string {
 	case net.ParseIP(host) != nil && strings.Contains(host, ":"):
 		return "an IPv6 address has to be written in square brackets"
 	case err != nil:
-		return "it is no host: it must be a name or an address, without blanks or a newline"
+		return "it must be the name or the address of a host, without blanks or a newline"
 	}
 	found := false
 	for h := range strings.SplitSeq(u.Host, ",") {

@@ -75,7 +75,7 @@ func CheckTogether(values map[string][]byte) (input, problem string) {
 			return dittofs.TLSCertFile, "the server's own certificate has to come first, and those of its issuers after it"
 		}
 	}
-	return dittofs.TLSKeyFile, "it is not the key of the certificate beside it"
+	return dittofs.TLSKeyFile, "it is not the key of the certificate in the same Secret"
 }
 
 // checkKind says why no client accepts a server with such a key.
