@@ -8,7 +8,8 @@ const (
 	DatabasePostgres = "postgres"
 )
 
-// DatabaseSpec is where the control plane keeps its records.
+// DatabaseSpec describes the database in which the control plane keeps its
+// records.
 type DatabaseSpec struct {
 	// Type of the database. With a postgresSecretRef or percona it is postgres,
 	// regardless of this field.
@@ -22,18 +23,18 @@ type DatabaseSpec struct {
 	SQLite *SQLiteSpec `json:"sqlite,omitempty"`
 
 	// PostgresSecretRef names the Secret with the credentials: the keys host,
-	// database, user and password, and if wanted port and sslmode.
+	// database, user and password, and optionally port and sslmode.
 	// +optional
 	PostgresSecretRef *PostgresSecretRef `json:"postgresSecretRef,omitempty"`
 
-	// SSLRootCertSecretRef is the CA that PostgreSQL's certificate is checked
-	// against. With it the sslmode is verify-full, unless the Secret with the
-	// credentials names another.
+	// SSLRootCertSecretRef refers to the CA that PostgreSQL's certificate is
+	// verified against. The sslmode is then verify-full, unless the Secret with
+	// the credentials sets another.
 	// +optional
 	SSLRootCertSecretRef *SecretKeyRef `json:"sslRootCertSecretRef,omitempty"`
 }
 
-// SQLiteSpec is the file of the SQLite database.
+// SQLiteSpec describes the file of the SQLite database.
 type SQLiteSpec struct {
 	// Path of the file, on one of the server's volumes.
 	// +kubebuilder:validation:Pattern=`^/data/(controlplane|store/metadata|store/block)/[^?]+$`
@@ -43,20 +44,21 @@ type SQLiteSpec struct {
 	Path string `json:"path,omitempty"`
 }
 
-// A PostgresSecretRef names a Secret of the DittoServer's namespace.
+// A PostgresSecretRef names a Secret in the DittoServer's namespace.
 type PostgresSecretRef struct {
 	// Name of the Secret.
 	// +kubebuilder:validation:MinLength=1
 	Name string `json:"name"`
 
-	// Key is accepted, so that manifests written for the DittoFS operator are,
-	// and has no effect: the server reads no connection string.
+	// Key has no effect, because the server does not read a connection string.
+	// It is accepted so that manifests written for the DittoFS operator work.
 	// +optional
 	Key string `json:"key,omitempty"`
 }
 
-// PerconaSpec is a PostgreSQL cluster that Percona's operator runs. It becomes a
-// PerconaPGCluster, and the server starts once that is ready.
+// PerconaSpec describes a PostgreSQL cluster that Percona's operator runs. The
+// function composes a PerconaPGCluster for it, and the server starts once that
+// is ready.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || (has(self.deleteWithServer) && self.deleteWithServer)",message="percona.enabled needs deleteWithServer: true, because Crossplane deletes what it has composed with the DittoServer"
 type PerconaSpec struct {
@@ -64,10 +66,10 @@ type PerconaSpec struct {
 	// +optional
 	Enabled bool `json:"enabled,omitempty"`
 
-	// DeleteWithServer must be true: Crossplane deletes composed resources with their
-	// composite resource, so the cluster cannot outlive its DittoServer. To keep a
-	// database for longer, create it yourself and name its credentials in
-	// database.postgresSecretRef.
+	// DeleteWithServer must be true: Crossplane deletes composed resources with
+	// their composite resource, so the cluster cannot outlive its DittoServer.
+	// To keep a database for longer, create it yourself and name its
+	// credentials in database.postgresSecretRef.
 	// +optional
 	DeleteWithServer bool `json:"deleteWithServer,omitempty"`
 
@@ -78,7 +80,7 @@ type PerconaSpec struct {
 	// +optional
 	Replicas *int32 `json:"replicas,omitempty"`
 
-	// StorageSize of each replica's volume.
+	// StorageSize is the size of each replica's volume.
 	// +kubebuilder:default="10Gi"
 	// +kubebuilder:validation:Pattern=`^[0-9]+(Gi|Mi|Ti)$`
 	// +optional
@@ -97,16 +99,16 @@ type PerconaSpec struct {
 	// +optional
 	DatabaseName string `json:"databaseName,omitempty"`
 
-	// Backup of the cluster, to an S3 bucket.
+	// Backup of the cluster to an S3 bucket.
 	// +optional
 	Backup *PerconaBackupSpec `json:"backup,omitempty"`
 }
 
-// PerconaBackupSpec is a pgBackRest backup to an S3 bucket.
+// PerconaBackupSpec describes backups to an S3 bucket, by pgBackRest.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || (has(self.bucket) && has(self.endpoint) && has(self.credentialsSecretRef))",message="backup.enabled needs bucket, endpoint and credentialsSecretRef"
 type PerconaBackupSpec struct {
-	// Enabled makes backups.
+	// Enabled turns backups on.
 	// +optional
 	Enabled bool `json:"enabled,omitempty"`
 
@@ -133,21 +135,23 @@ type PerconaBackupSpec struct {
 	// +optional
 	Region string `json:"region,omitempty"`
 
-	// FullSchedule of full backups, as cron has it: five fields, or such as @daily.
+	// FullSchedule is the cron schedule of full backups: five fields, or a name
+	// such as @daily.
 	// +kubebuilder:default="0 2 * * *"
 	// +kubebuilder:validation:Pattern=`^\s*([0-9A-Za-z*/,?-]+\s+){4}[0-9A-Za-z*/,?-]+\s*$|^@(yearly|annually|monthly|weekly|daily|midnight|hourly)$`
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	FullSchedule string `json:"fullSchedule,omitempty"`
 
-	// IncrSchedule of incremental backups, as cron has it: five fields, or such as @daily.
+	// IncrSchedule is the cron schedule of incremental backups: five fields, or
+	// a name such as @daily.
 	// +kubebuilder:default="0 * * * *"
 	// +kubebuilder:validation:Pattern=`^\s*([0-9A-Za-z*/,?-]+\s+){4}[0-9A-Za-z*/,?-]+\s*$|^@(yearly|annually|monthly|weekly|daily|midnight|hourly)$`
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	IncrSchedule string `json:"incrSchedule,omitempty"`
 
-	// RetentionDays that a full backup is kept.
+	// RetentionDays is the number of days that a full backup is kept.
 	// +kubebuilder:default=7
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=9999999

@@ -11,9 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// MaxPerconaNameLength leaves room for what Percona's operator appends to the name of
-// a cluster: StatefulSets named as its are got a pod with 28 characters, and none
-// with 29.
+// MaxPerconaNameLength leaves room for what Percona's operator appends to a cluster's
+// name. StatefulSets with such names got a pod with 28 characters, but not with 29.
 const MaxPerconaNameLength = 28
 
 var databaseNamePattern = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
@@ -49,7 +48,7 @@ func (s *DatabaseSpec) validate(p *field.Path, spec *DittoServerSpec) field.Erro
 	return errs
 }
 
-// validateLog wants the log beside the database, and not in it.
+// validateLog refuses a log file that is also a file of the database.
 func (s *SQLiteSpec) validateLog(p *field.Path, log string) field.ErrorList {
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
 		if file := s.Path + suffix; log == file || strings.HasPrefix(log, file+"/") || strings.HasPrefix(file, log+"/") {
@@ -118,12 +117,12 @@ func (s *PerconaBackupSpec) validate(p *field.Path) field.ErrorList {
 	return append(errs, validateRange(p.Child("retentionDays"), *s.RetentionDays, 1, maxRetentionDays, "pgBackRest accepts no other values")...)
 }
 
-// maxRetentionDays is pgBackRest's.
+// maxRetentionDays is pgBackRest's limit.
 const maxRetentionDays = 9999999
 
 var namedSchedule = regexp.MustCompile(`^@(yearly|annually|monthly|weekly|daily|midnight|hourly)$`)
 
-// isSchedule says whether Kubernetes takes a text for the schedule of a CronJob.
+// isSchedule says whether Kubernetes accepts a text as the schedule of a CronJob.
 func isSchedule(schedule string) bool {
 	if namedSchedule.MatchString(schedule) {
 		return true
@@ -131,7 +130,7 @@ func isSchedule(schedule string) bool {
 	fields := strings.Fields(schedule)
 	bounds := []struct {
 		first, last int
-		names       string // From the first on.
+		names       string // Of the values, from first on.
 	}{
 		{0, 59, ""}, {0, 23, ""}, {1, 31, ""}, {1, 12, "janfebmaraprmayjunjulaugsepoctnovdec"}, {0, 6, "sunmontuewedthufrisat"},
 	}

@@ -18,9 +18,9 @@ type Defaults struct {
 	RolloutPolicy    string
 }
 
-// Default fills in what the DittoServer leaves open, so that every block of the
-// spec is there. The defaults that the XRD's schema has too are the same here:
-// the function may run where no API server has applied them.
+// Default fills in what the DittoServer leaves open, so that every block of the spec
+// exists. It repeats the defaults of the XRD's schema, because the function may run where
+// no API server has applied them.
 func (s *DittoServer) Default(d Defaults) {
 	spec := &s.Spec
 
@@ -94,12 +94,12 @@ func (s *DittoServer) Default(d Defaults) {
 	ro.Policy = cmp.Or(ro.Policy, cmp.Or(d.RolloutPolicy, RolloutAutomatic))
 }
 
-// adapterPorts are those that a new server's adapters listen on.
+// adapterPorts returns the ports on which a new server's adapters listen.
 func adapterPorts() map[string]int32 {
 	return map[string]int32{AdapterNFS: dittofs.NFSPort, AdapterSMB: dittofs.SMBPort}
 }
 
-// IsEnabled says whether there is to be a PerconaPGCluster.
+// IsEnabled says whether the function composes a PerconaPGCluster.
 func (s *PerconaSpec) IsEnabled() bool { return s != nil && s.Enabled }
 
 // IsEnabled says whether users are looked up in a directory.
@@ -111,7 +111,7 @@ func (s *KerberosSpec) IsEnabled() bool { return s != nil && s.Enabled }
 // IsEnabled says whether NTLM logons are checked with a domain controller.
 func (s *MachineAccountSpec) IsEnabled() bool { return s != nil && s.Enabled }
 
-// ensure makes *p point to something.
+// ensure makes *p point to a value if it is nil.
 func ensure[T any](p **T) *T {
 	if *p == nil {
 		*p = new(T)

@@ -5,8 +5,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// A DittoServer is one DittoFS file server: a StatefulSet of one pod on its own
-// volumes, its configuration and its Services.
+// A DittoServer is one DittoFS file server: a StatefulSet of one pod with its
+// own volumes, its configuration and its Services.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -25,8 +25,9 @@ type DittoServer struct {
 	Status DittoServerStatus `json:"status,omitempty"`
 }
 
-// DittoServerSpec is what a user wants of a server. Stores, shares, adapters
-// and users are not in it: they are managed through the server's own REST API.
+// DittoServerSpec describes the server that a user wants. It has no stores,
+// shares, adapters and users: you manage those through the server's own REST
+// API.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.database) || !has(self.database.type) || self.database.type != 'postgres' || has(self.database.postgresSecretRef) || (has(self.percona) && has(self.percona.enabled) && self.percona.enabled)",message="database.type postgres needs database.postgresSecretRef"
 // +kubebuilder:validation:XValidation:rule="!has(self.percona) || !has(self.percona.enabled) || !self.percona.enabled || !has(self.database) || !has(self.database.postgresSecretRef)",message="percona.enabled and database.postgresSecretRef are two databases: remove one"
@@ -47,22 +48,22 @@ type DittoServerSpec struct {
 	// +optional
 	Replicas *int32 `json:"replicas,omitempty"`
 
-	// Storage is the server's volumes.
+	// Storage describes the server's volumes.
 	Storage StorageSpec `json:"storage"`
 
-	// Database holds the control plane's records: stores, shares, users.
+	// Database holds the control plane's records: stores, shares and users.
 	// +optional
 	Database *DatabaseSpec `json:"database,omitempty"`
 
-	// ControlPlane is the server's REST API.
+	// ControlPlane configures the server's REST API.
 	// +optional
 	ControlPlane *ControlPlaneSpec `json:"controlPlane,omitempty"`
 
-	// Identity is how users and API clients prove who they are.
+	// Identity configures how users and API clients prove who they are.
 	// +optional
 	Identity *IdentitySpec `json:"identity,omitempty"`
 
-	// Logging of the server. A change restarts the pod.
+	// Logging configures the server's log. A change restarts the server.
 	// +optional
 	Logging *LoggingSpec `json:"logging,omitempty"`
 
@@ -85,7 +86,7 @@ type DittoServerSpec struct {
 	// +optional
 	AdapterServices *AdapterServicesSpec `json:"adapterServices,omitempty"`
 
-	// Metrics are the server's Prometheus metrics.
+	// Metrics configures the server's Prometheus metrics.
 	// +optional
 	Metrics *MetricsSpec `json:"metrics,omitempty"`
 
@@ -97,8 +98,9 @@ type DittoServerSpec struct {
 	// +optional
 	Percona *PerconaSpec `json:"percona,omitempty"`
 
-	// ShutdownTimeout bounds each stage of the server's shutdown, in Go's notation.
-	// The termination grace period follows it.
+	// ShutdownTimeout limits each stage of the server's shutdown. It is a Go
+	// duration, such as 30s. The default of terminationGracePeriodSeconds
+	// depends on it.
 	// +kubebuilder:default="30s"
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
 	// +kubebuilder:validation:MaxLength=64
@@ -125,9 +127,10 @@ type DittoServerSpec struct {
 	// +optional
 	PodSecurityContext *corev1.PodSecurityContext `json:"podSecurityContext,omitempty"`
 
-	// TerminationGracePeriodSeconds is the time, in seconds, between the order to
-	// stop and the kill. Defaults to what the server's own shutdown can take, which
-	// is three times the shutdownTimeout and 10 seconds.
+	// TerminationGracePeriodSeconds is how long, in seconds, the server may
+	// take to stop before Kubernetes kills it. Defaults to three times the
+	// shutdownTimeout plus 10 seconds, which is enough for the server's own
+	// shutdown.
 	// +kubebuilder:validation:Minimum=36
 	// +kubebuilder:validation:Maximum=86400
 	// +optional
@@ -166,33 +169,35 @@ type DittoServerSpec struct {
 	// +optional
 	PriorityClassName string `json:"priorityClassName,omitempty"`
 
-	// PodLabels are added to the pod's. A change restarts the server.
+	// PodLabels are additional labels of the pod. A change restarts the server.
 	// +optional
 	PodLabels map[string]string `json:"podLabels,omitempty"`
 
-	// PodAnnotations are added to the pod's. A change restarts the server.
+	// PodAnnotations are additional annotations of the pod. A change restarts
+	// the server.
 	// +optional
 	PodAnnotations map[string]string `json:"podAnnotations,omitempty"`
 }
 
-// StorageSpec is the server's volumes. Kubernetes does not let a StatefulSet's
-// volume claims change once it exists: the condition StorageInSync reports a later
-// change of sizes or class, which has no effect on the volumes.
+// StorageSpec describes the server's volumes. Kubernetes cannot change the
+// volume claims of an existing StatefulSet. A later change of sizes or class
+// has no effect on the volumes, and the condition StorageInSync reports it.
 type StorageSpec struct {
-	// MetadataSize of the volume at /data/store/metadata.
+	// MetadataSize is the size of the volume at /data/store/metadata.
 	// +kubebuilder:validation:Pattern=`^[0-9]+(Gi|Mi|Ti)$`
 	// +kubebuilder:example="10Gi"
 	MetadataSize string `json:"metadataSize"`
 
-	// ContentSize of the volume at /data/store/block, which holds the local
-	// blocks and the journal. Without it there is no such volume.
+	// ContentSize is the size of the volume at /data/store/block, which holds
+	// the local blocks and the journal. If it is not set, there is no such
+	// volume.
 	// +kubebuilder:validation:Pattern=`^[0-9]+(Gi|Mi|Ti)$`
 	// +kubebuilder:example="50Gi"
 	// +optional
 	ContentSize string `json:"contentSize,omitempty"`
 
-	// ControlPlaneSize of the volume at /data/controlplane, which holds the
-	// SQLite database.
+	// ControlPlaneSize is the size of the volume at /data/controlplane, which
+	// holds the SQLite database.
 	// +kubebuilder:validation:Pattern=`^[0-9]+(Gi|Mi|Ti)$`
 	// +kubebuilder:default="1Gi"
 	// +optional
@@ -206,7 +211,7 @@ type StorageSpec struct {
 	StorageClassName *string `json:"storageClassName,omitempty"`
 }
 
-// A SecretKeyRef names one key of a Secret of the DittoServer's namespace.
+// A SecretKeyRef names one key of a Secret in the DittoServer's namespace.
 type SecretKeyRef struct {
 	// Name of the Secret.
 	// +kubebuilder:validation:MinLength=1
@@ -217,7 +222,7 @@ type SecretKeyRef struct {
 	Key string `json:"key"`
 }
 
-// ControlPlaneSpec is the server's REST API.
+// ControlPlaneSpec configures the server's REST API.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.tls) || !self.tls || has(self.certSecretName)",message="tls needs certSecretName"
 // +kubebuilder:validation:XValidation:rule="!has(self.clientCASecretName) || has(self.certSecretName)",message="clientCASecretName needs certSecretName"
@@ -230,33 +235,35 @@ type ControlPlaneSpec struct {
 	// +optional
 	Port *int32 `json:"port,omitempty"`
 
-	// TLS set to true requires a certSecretName, which is what turns TLS on.
+	// TLS requires a certSecretName if it is true. It has no other effect: the
+	// certSecretName turns TLS on.
 	// +optional
 	TLS bool `json:"tls,omitempty"`
 
 	// CertSecretName names the Secret with the API's certificate and key, under
-	// tls.crt and tls.key. With it the API speaks HTTPS only. A renewed
-	// certificate is served without a restart.
+	// the keys tls.crt and tls.key. If it is set, the API accepts only HTTPS.
+	// The server uses a renewed certificate without a restart.
 	// +optional
 	CertSecretName string `json:"certSecretName,omitempty"`
 
-	// ClientCASecretName names the Secret with the CAs of the API's clients, under
-	// ca.crt. With it, the API refuses clients without a certificate of such a CA.
+	// ClientCASecretName names the Secret with the CAs of the API's clients,
+	// under the key ca.crt. If it is set, the API refuses clients without a
+	// certificate from one of these CAs.
 	// +optional
 	ClientCASecretName string `json:"clientCASecretName,omitempty"`
 
-	// RequireInitialPasswordChange makes an account that was created with a generated
-	// password change it at the first login.
+	// RequireInitialPasswordChange makes an account that was created with a
+	// generated password change it at the first login.
 	// +kubebuilder:default=true
 	// +optional
 	RequireInitialPasswordChange *bool `json:"requireInitialPasswordChange,omitempty"`
 }
 
-// LoggingSpec is the server's log.
+// LoggingSpec configures the server's log.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.rotation) || !has(self.output) || !(self.output in ['stdout', 'stderr'])",message="rotation needs an output that is a file"
 type LoggingSpec struct {
-	// Level below which nothing is logged.
+	// Level is the lowest level that is logged.
 	// +kubebuilder:validation:Enum=DEBUG;INFO;WARN;ERROR
 	// +kubebuilder:default="INFO"
 	// +optional
@@ -276,14 +283,14 @@ type LoggingSpec struct {
 	// +optional
 	Output string `json:"output,omitempty"`
 
-	// Rotation of the file, if the output is one.
+	// Rotation of the log file, if the output is a file.
 	// +optional
 	Rotation *LogRotationSpec `json:"rotation,omitempty"`
 }
 
 // LogRotationSpec says when the server starts a new log file.
 type LogRotationSpec struct {
-	// MaxSize of a file, in MB. Defaults to 100.
+	// MaxSize is the largest size of a file, in MB. Defaults to 100.
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	MaxSize int32 `json:"maxSize,omitempty"`
@@ -293,7 +300,7 @@ type LogRotationSpec struct {
 	// +optional
 	MaxBackups int32 `json:"maxBackups,omitempty"`
 
-	// MaxAge of an old file, in days. 0 is no limit.
+	// MaxAge is the number of days that an old file is kept. 0 is no limit.
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=36500
 	// +optional
@@ -334,14 +341,14 @@ const (
 	PhaseStopped = "Stopped"
 )
 
-// DittoServerStatus is what the function reports of the server. Crossplane adds
-// its own fields and the conditions.
+// DittoServerStatus is what the function reports about the server. Crossplane
+// adds its own fields and the conditions.
 type DittoServerStatus struct {
-	// ObservedGeneration is the metadata.generation that this status is about.
+	// ObservedGeneration is the metadata.generation that this status describes.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Replicas is the number of pods that the StatefulSet is to have.
+	// Replicas is the number of pods that the StatefulSet asks for.
 	// +optional
 	Replicas int32 `json:"replicas,omitempty"`
 
@@ -358,13 +365,14 @@ type DittoServerStatus struct {
 	// +optional
 	Phase string `json:"phase,omitempty"`
 
-	// ConfigHash is the value of the pod template's annotation
-	// dittofs.io/config-hash: what the server runs with.
+	// ConfigHash is the pod template's annotation dittofs.io/config-hash: a
+	// hash of what the server reads at its start.
 	// +optional
 	ConfigHash string `json:"configHash,omitempty"`
 
-	// PendingHash is a digest of what the server would run with after a restart that
-	// waits for you (see the condition RestartPending). It is a good restartToken.
+	// PendingHash is a digest of what the server will run with after the
+	// restart that waits for you (see the condition RestartPending). You can
+	// use it as the new restartToken.
 	// +optional
 	PendingHash string `json:"pendingHash,omitempty"`
 

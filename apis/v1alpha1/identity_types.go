@@ -1,15 +1,15 @@
 package v1alpha1
 
-// IdentitySpec is how users and API clients prove who they are.
+// IdentitySpec configures how users and API clients prove who they are.
 type IdentitySpec struct {
-	// Type of the identity store. Accepted for manifests written for the DittoFS
-	// operator; the server has one.
+	// Type of the identity store. The server has only this one. The field
+	// exists for manifests written for the DittoFS operator.
 	// +kubebuilder:validation:Enum=memory
 	// +kubebuilder:default="memory"
 	// +optional
 	Type string `json:"type,omitempty"`
 
-	// JWT is the API's tokens.
+	// JWT configures the API's tokens.
 	// +optional
 	JWT *JWTSpec `json:"jwt,omitempty"`
 
@@ -26,16 +26,16 @@ type IdentitySpec struct {
 	Kerberos *KerberosSpec `json:"kerberos,omitempty"`
 }
 
-// JWTSpec is the tokens of the REST API.
+// JWTSpec configures the tokens of the REST API.
 type JWTSpec struct {
-	// SecretRef is the key that signs the tokens, at least 32 bytes. A new key
-	// restarts the server and ends every session. Without it the function generates
-	// a key, in the Secret NAME-jwt-secret.
+	// SecretRef refers to the signing key of the tokens, of at least 32 bytes.
+	// A new key restarts the server and ends every session. If it is not set,
+	// the function generates a key in the Secret NAME-jwt-secret.
 	// +optional
 	SecretRef *SecretKeyRef `json:"secretRef,omitempty"`
 
-	// AccessTokenDuration is how long an access token is good for, in Go's
-	// notation: 15m, 1h30m.
+	// AccessTokenDuration is how long an access token is valid. It is a Go
+	// duration, such as 15m or 1h30m.
 	// +kubebuilder:default="15m"
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
 	// +kubebuilder:validation:MaxLength=64
@@ -43,8 +43,8 @@ type JWTSpec struct {
 	// +optional
 	AccessTokenDuration string `json:"accessTokenDuration,omitempty"`
 
-	// RefreshTokenDuration is how long a refresh token is good for, in Go's
-	// notation: 168h for a week.
+	// RefreshTokenDuration is how long a refresh token is valid. It is a Go
+	// duration, such as 168h for a week.
 	// +kubebuilder:default="168h"
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
 	// +kubebuilder:validation:MaxLength=64
@@ -53,24 +53,26 @@ type JWTSpec struct {
 	RefreshTokenDuration string `json:"refreshTokenDuration,omitempty"`
 }
 
-// AdminSpec is the account that the server creates at its first start.
+// AdminSpec describes the account that the server creates at its first start.
 type AdminSpec struct {
-	// Username of the account. The server knows no other than admin.
+	// Username of the account. The server supports no name other than admin.
 	// +kubebuilder:default="admin"
 	// +kubebuilder:validation:Enum=admin
 	// +optional
 	Username string `json:"username,omitempty"`
 
-	// PasswordSecretRef is the password in plain text, 8 to 72 bytes. The server
-	// reads it when it creates the account and never again. Without it the function
-	// generates a password, in the Secret NAME-admin-bootstrap-credentials.
+	// PasswordSecretRef refers to the password in plain text, of 8 to 72 bytes.
+	// The server reads it only when it creates the account. If it is not set,
+	// the function generates a password in the Secret
+	// NAME-admin-bootstrap-credentials.
 	// +optional
 	PasswordSecretRef *SecretKeyRef `json:"passwordSecretRef,omitempty"`
 }
 
-// LDAPSpec is a directory that users are looked up in. The server copies these
-// settings into its database at the first start with them, and from then on they
-// are managed through its API. See the README on what a change does.
+// LDAPSpec describes the directory in which users are looked up. The server
+// copies these settings into its database at the first start with them. From
+// then on, you manage them through its API. The README says what a later change
+// does.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || has(self.bindPasswordSecretRef)",message="ldap.enabled needs bindPasswordSecretRef"
 // +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || self.url.lowerAscii().startsWith('ldaps://') || (self.url.lowerAscii().startsWith('ldap://') && ((has(self.startTLS) && self.startTLS) || (has(self.allowPlaintext) && self.allowPlaintext)))",message="url must start with ldaps://, or with ldap:// and startTLS or allowPlaintext be true"
@@ -99,11 +101,11 @@ type LDAPSpec struct {
 	// +kubebuilder:validation:MaxLength=1024
 	BaseDN string `json:"baseDN"`
 
-	// BindDN is the account that searches.
+	// BindDN is the DN of the account that searches the directory.
 	// +kubebuilder:validation:MaxLength=1024
 	BindDN string `json:"bindDN"`
 
-	// BindPasswordSecretRef is the account's password.
+	// BindPasswordSecretRef refers to the account's password.
 	// +optional
 	BindPasswordSecretRef *SecretKeyRef `json:"bindPasswordSecretRef,omitempty"`
 
@@ -125,36 +127,36 @@ type LDAPSpec struct {
 	// +optional
 	Idmap string `json:"idmap,omitempty"`
 
-	// NestedGroups follows groups into groups.
+	// NestedGroups resolves groups that are members of other groups.
 	// +optional
 	NestedGroups bool `json:"nestedGroups,omitempty"`
 
-	// CASecretRef is the CA that the directory's certificate is checked against. A
-	// new CA is used without a restart.
+	// CASecretRef refers to the CA that the directory's certificate is verified
+	// against. The server uses a new CA without a restart.
 	// +optional
 	CASecretRef *SecretKeyRef `json:"caSecretRef,omitempty"`
 
-	// CACertFile is a file of the image with that CA.
+	// CACertFile is the path of a file in the image that holds that CA.
 	// +kubebuilder:validation:Pattern=`^(/[^/]+)*$`
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	CACertFile string `json:"caCertFile,omitempty"`
 
-	// InsecureSkipVerify takes any certificate for the directory's.
+	// InsecureSkipVerify accepts any certificate from the directory.
 	// +optional
 	InsecureSkipVerify bool `json:"insecureSkipVerify,omitempty"`
 }
 
-// KerberosSpec authenticates NFSv4 and SMB clients. The server copies these
-// settings, but not the files, into its database at the first start with them.
-// See the README on what a change does.
+// KerberosSpec configures how NFSv4 and SMB clients are authenticated. The
+// server copies these settings, but not the files, into its database at the
+// first start with them. The README says what a later change does.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || (has(self.servicePrincipal) && has(self.keytabSecretRef))",message="kerberos.enabled needs servicePrincipal and keytabSecretRef"
 // +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || (has(self.krb5ConfSecretRef) != has(self.krb5Conf))",message="kerberos.enabled needs one of krb5ConfSecretRef and krb5Conf"
 // +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || !has(self.machineAccount) || !has(self.machineAccount.enabled) || !self.machineAccount.enabled || has(self.netbiosDomain)",message="machineAccount.enabled needs netbiosDomain"
 type KerberosSpec struct {
-	// Enabled turns Kerberos on. Before you turn it off here, turn it off through the
-	// server's API: the database keeps that it is on.
+	// Enabled turns Kerberos on. Before you turn it off here, turn it off
+	// through the server's API, because the server's database keeps it on.
 	// +optional
 	Enabled bool `json:"enabled,omitempty"`
 
@@ -163,7 +165,7 @@ type KerberosSpec struct {
 	// +optional
 	ServicePrincipal string `json:"servicePrincipal,omitempty"`
 
-	// Realm of the server. Defaults to that of the service principal.
+	// Realm of the server. Defaults to the realm of the service principal.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Realm string `json:"realm,omitempty"`
@@ -178,16 +180,16 @@ type KerberosSpec struct {
 	// +optional
 	DNSDomain string `json:"dnsDomain,omitempty"`
 
-	// KeytabSecretRef is the keytab of the service principal. A new keytab is used
-	// without a restart.
+	// KeytabSecretRef refers to the keytab of the service principal. The server
+	// uses a new keytab without a restart.
 	// +optional
 	KeytabSecretRef *SecretKeyRef `json:"keytabSecretRef,omitempty"`
 
-	// Krb5ConfSecretRef is the krb5.conf.
+	// Krb5ConfSecretRef refers to the krb5.conf.
 	// +optional
 	Krb5ConfSecretRef *SecretKeyRef `json:"krb5ConfSecretRef,omitempty"`
 
-	// Krb5Conf is a file of the image that is the krb5.conf. The DittoFS image has
+	// Krb5Conf is the path of a krb5.conf in the image. The DittoFS image has
 	// none.
 	// +kubebuilder:validation:Pattern=`^(/[^/]+)*$`
 	// +kubebuilder:validation:MaxLength=1024
@@ -200,7 +202,7 @@ type KerberosSpec struct {
 	MachineAccount *MachineAccountSpec `json:"machineAccount,omitempty"`
 }
 
-// MachineAccountSpec is the server's own account in the domain.
+// MachineAccountSpec describes the server's own account in the domain.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || (has(self.accountName) && has(self.secretRef))",message="machineAccount.enabled needs accountName and secretRef"
 // +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || !has(self.keytabSecretRef)",message="the server reads no keytab of a machine account: use secretRef"
@@ -209,20 +211,21 @@ type MachineAccountSpec struct {
 	// +optional
 	Enabled bool `json:"enabled,omitempty"`
 
-	// AccountName is the name of the account, which by custom ends in $.
+	// AccountName is the name of the account. By convention, it ends in $.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	AccountName string `json:"accountName,omitempty"`
 
-	// SecretRef is the account's password.
+	// SecretRef refers to the account's password.
 	// +optional
 	SecretRef *SecretKeyRef `json:"secretRef,omitempty"`
 
-	// KeytabSecretRef is refused: the server reads no keytab of a machine account.
+	// KeytabSecretRef must not be set: the server does not read a keytab for
+	// the machine account.
 	// +optional
 	KeytabSecretRef *SecretKeyRef `json:"keytabSecretRef,omitempty"`
 
-	// DCAddress is the domain controllers, as host or host:port.
+	// DCAddress lists the domain controllers, as host or host:port.
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MaxLength=1024
 	// +kubebuilder:validation:items:Pattern=`^\S+$`

@@ -85,14 +85,14 @@ func (s *LDAPSpec) validate(p *field.Path) field.ErrorList {
 	return append(errs, validateImageFile(p.Child("caCertFile"), s.CACertFile)...)
 }
 
-// isPort says whether the port of a URL is one, or is left out.
+// isPort says whether the port of a URL is valid or left out.
 func isPort(port string) bool {
 	n, err := strconv.ParseUint(port, 10, 16)
 	return port == "" || err == nil && n > 0
 }
 
-// validate checks the references even of a block that is turned off: its files
-// stay mounted, because the server may still know of them.
+// validate checks the references even if Kerberos is turned off: the files stay mounted,
+// because the server's database may still say that it is on.
 func (s *KerberosSpec) validate(p *field.Path) field.ErrorList {
 	errs := field.ErrorList{}
 	if r := s.KeytabSecretRef; r != nil {

@@ -8,15 +8,16 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// The grammar of an image, as the kubelet has it from github.com/distribution/reference.
+// The grammar of an image's name. The kubelet uses that of
+// github.com/distribution/reference.
 const (
 	hostPart    = `[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?`
 	hostPattern = `(` + hostPart + `(\.` + hostPart + `)*|\[[a-fA-F0-9:]+\])(:[0-9]+)?`
 	pathPart    = `[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*`
 )
 
-// maxImageName leaves room for the library/ that the kubelet puts before some names,
-// of which it takes 255 characters.
+// maxImageName leaves room for the library/ that the kubelet puts before some names. It
+// accepts 255 characters in total.
 const maxImageName = 255 - len("library/")
 
 var (
@@ -24,7 +25,7 @@ var (
 	imageTagPattern  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
 	digestPattern    = regexp.MustCompile(`^[a-f0-9]+$`)
 
-	// digestLengths are those of the kinds of digests, in hex digits.
+	// digestLengths has the length of each kind of digest, in hex digits.
 	//
 	//nolint:gochecknoglobals // A table.
 	digestLengths = map[string]int{"sha256": 64, "sha384": 96, "sha512": 128}
@@ -32,13 +33,13 @@ var (
 
 const maxImageTag = 128
 
-// ValidateImage refuses what the kubelet cannot read, and the API server stores.
+// ValidateImage refuses names that the API server accepts but the kubelet cannot read.
 func ValidateImage(image string, p *field.Path) field.ErrorList {
 	if image == "" {
 		return nil
 	}
 	full, tag, digest := cutImage(image)
-	// A first part without a dot or a port is a directory and no host.
+	// Without a dot or a port, the first part is a directory and not a host.
 	name := full
 	if host, path, ok := strings.Cut(full, "/"); ok && (strings.ContainsAny(host, ".:") || host == "localhost" || host != strings.ToLower(host)) {
 		name = path
@@ -54,8 +55,8 @@ func ValidateImage(image string, p *field.Path) field.ErrorList {
 	return nil
 }
 
-// cutImage cuts an image into its name, with the host, and what comes after it. The
-// colon and the at sign stay with what they begin.
+// cutImage splits an image into its name (with the host), its tag (with the colon) and
+// its digest (with the at sign).
 func cutImage(image string) (name, tag, digest string) {
 	name = image
 	if i := strings.IndexByte(name, '@'); i >= 0 {

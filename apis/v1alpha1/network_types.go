@@ -5,7 +5,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
-// ServiceSpec is how a Service is exposed.
+// ServiceSpec configures how a Service is exposed.
 type ServiceSpec struct {
 	// Type of the Service. Defaults to the platform team's choice, or else to
 	// ClusterIP.
@@ -24,23 +24,23 @@ const (
 	AdapterSMB = "smb"
 )
 
-// AdapterSpec is a file protocol that the server speaks.
+// AdapterSpec describes a file protocol that the server speaks.
 type AdapterSpec struct {
 	// Type of the adapter.
 	// +kubebuilder:validation:Enum=nfs;smb
 	Type string `json:"type"`
 
-	// Port that the adapter listens on. The server itself starts with 12049 for nfs
-	// and 1445 for smb.
+	// Port that the adapter listens on. Defaults to the port of a new server:
+	// 12049 for nfs, 1445 for smb.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	// +optional
 	Port int32 `json:"port,omitempty"`
 }
 
-// AdapterServicesSpec is the Services of the file protocols.
+// AdapterServicesSpec configures the Services of the file protocols.
 type AdapterServicesSpec struct {
-	// Enabled creates them.
+	// Enabled creates the Services.
 	// +kubebuilder:default=true
 	// +optional
 	Enabled *bool `json:"enabled,omitempty"`
@@ -56,12 +56,12 @@ type AdapterServicesSpec struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
-// MetricsSpec is the server's Prometheus metrics.
+// MetricsSpec configures the server's Prometheus metrics.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.serviceMonitor) || !has(self.serviceMonitor.enabled) || !self.serviceMonitor.enabled || (has(self.enabled) && self.enabled)",message="serviceMonitor.enabled needs metrics.enabled"
 // +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || !has(self.port) || !(self.port in [12049, 1445])",message="metrics.port is where a new server's adapters listen: choose another port"
 type MetricsSpec struct {
-	// Enabled serves metrics, and creates a Service for them.
+	// Enabled serves metrics and creates a Service for them.
 	// +optional
 	Enabled bool `json:"enabled,omitempty"`
 
@@ -80,8 +80,8 @@ type MetricsSpec struct {
 	// +optional
 	Path string `json:"path,omitempty"`
 
-	// BearerTokenSecret is the token that a scraper has to show. Without it anybody
-	// may read the metrics.
+	// BearerTokenSecret refers to the token that a scraper must send. If it is
+	// not set, anybody may read the metrics.
 	// +optional
 	BearerTokenSecret *SecretKeyRef `json:"bearerTokenSecret,omitempty"`
 
@@ -96,12 +96,13 @@ type ServiceMonitorSpec struct {
 	// +optional
 	Enabled bool `json:"enabled,omitempty"`
 
-	// Interval between two scrapes, as Prometheus has it: 30s.
+	// Interval between two scrapes. It is a Prometheus duration, such as 30s.
 	// +kubebuilder:validation:Pattern=`^(0|([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?)$`
 	// +optional
 	Interval string `json:"interval,omitempty"`
 
-	// Labels of the ServiceMonitor, by which a Prometheus selects it.
+	// Labels are additional labels of the ServiceMonitor. A Prometheus selects
+	// it by its labels.
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 }
@@ -113,7 +114,7 @@ type NetworkPolicySpec struct {
 	// +optional
 	Enabled bool `json:"enabled,omitempty"`
 
-	// From is who may connect. Nobody named means everybody.
+	// From lists who may connect. If it is empty, everybody may.
 	// +optional
 	From []networkingv1.NetworkPolicyPeer `json:"from,omitempty"`
 }

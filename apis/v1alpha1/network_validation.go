@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// validateExposure refuses what the API server does of the Services and of the
+// validateExposure refuses what the API server would refuse in the Services and in the
 // NetworkPolicy.
 func (s *DittoServerSpec) validateExposure(spec *field.Path) field.ErrorList {
 	errs := validateService(s.Service.Type, s.Service.Annotations, spec.Child("service"))

@@ -19,8 +19,9 @@ const (
 	AnnotationRestartToken = "dittofs.io/restart-token"
 )
 
-// validatePod refuses what the API server would refuse of the pod, which would leave
-// the server as it is for as long, and what the Services and the rollout depend on.
+// validatePod refuses what the API server would refuse in the pod, because no change
+// would reach the server until that is corrected. It also refuses labels and annotations
+// on which the Services and the rollout depend.
 func (s *DittoServerSpec) validatePod(spec *field.Path) field.ErrorList {
 	errs := field.ErrorList{}
 	for _, reserved := range []string{LabelName, LabelServer} {
@@ -62,8 +63,8 @@ func (s *DittoServerSpec) validatePod(spec *field.Path) field.ErrorList {
 	return append(errs, s.validateSecurity(spec)...)
 }
 
-// validatePodAnnotations refuses those that Kubernetes reads, where a pod of ours
-// would not be created.
+// validatePodAnnotations refuses annotations that Kubernetes interprets, and with which
+// it would not create the pod.
 func validatePodAnnotations(annotations map[string]string, p *field.Path) field.ErrorList {
 	errs := field.ErrorList{}
 	for name, value := range annotations {

@@ -47,7 +47,7 @@ func ValidateResources(r *corev1.ResourceRequirements, p *field.Path) field.Erro
 	return errs
 }
 
-// validateResource is about one resource, by itself.
+// validateResource checks one resource on its own.
 func validateResource(name corev1.ResourceName, q resource.Quantity, p *field.Path) field.ErrorList {
 	switch {
 	case !isResource(name):
@@ -91,10 +91,10 @@ func isResource(name corev1.ResourceName) bool {
 		strings.Contains(string(name), corev1.ResourceDefaultNamespacePrefix)
 }
 
-// requestsPrefix is what quotas put before the name of a resource.
+// requestsPrefix is what quotas prepend to the name of a resource.
 const requestsPrefix = "requests."
 
-// isExtended says whether a resource is that of a device.
+// isExtended says whether a resource is an extended one, such as a device.
 func isExtended(name corev1.ResourceName) bool {
 	return strings.Contains(string(name), "/") && !strings.Contains(string(name), corev1.ResourceDefaultNamespacePrefix) &&
 		!strings.HasPrefix(string(name), requestsPrefix)

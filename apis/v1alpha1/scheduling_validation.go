@@ -75,7 +75,7 @@ func validateSpread(cs []corev1.TopologySpreadConstraint, p *field.Path) field.E
 	return errs
 }
 
-// validateLabelKeys is about keys whose values come from the pod's own labels.
+// validateLabelKeys checks label keys whose values come from the pod's own labels.
 func validateLabelKeys(match, mismatch []string, selector *metav1.LabelSelector, p *field.Path) field.ErrorList {
 	errs := field.ErrorList{}
 	selected := []string{}

@@ -13,18 +13,18 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
-// security is what the server's process may do, of the pod's and the container's
-// settings together: where both say something, the container's counts.
+// security says what the server's process may do. It combines the settings of the pod and
+// of the container. If both set a field, the container's counts.
 type security struct {
 	user       int64
 	nonRoot    bool
 	privileged bool
-	escalates  bool  // Whether Kubernetes refuses to have it forbidden.
+	escalates  bool  // Whether Kubernetes refuses allowPrivilegeEscalation: false.
 	bind       bool  // Whether it has the capability to open any port.
-	unbound    int32 // The first port that takes no capability.
+	unbound    int32 // The first port that needs no capability.
 }
 
-// securityOf is that of a spec whose defaults are as the function sets them.
+// securityOf returns the security of a spec, with the defaults that the function sets.
 func (s *DittoServerSpec) securityOf() security {
 	const privilegedPorts = 1024
 	e := security{user: dittofs.UserID, unbound: privilegedPorts}
@@ -54,7 +54,7 @@ func (s *DittoServerSpec) securityOf() security {
 		drops = []corev1.Capability{"ALL"}
 	}
 	e.escalates = e.privileged || has(capabilities.Add, "SYS_ADMIN")
-	// A process that is not root has no capability of those that its container has.
+	// A process that is not root has none of its container's capabilities.
 	e.bind = e.user == 0 && (e.privileged || !has(drops, "NET_BIND_SERVICE") && (has(capabilities.Add, "NET_BIND_SERVICE") || !has(drops, "ALL")))
 	return e
 }
@@ -113,9 +113,9 @@ func (e *security) validateContainer(c *corev1.SecurityContext, p *field.Path) f
 	return errs
 }
 
-// validateCapabilities refuses names that the API server stores and that no kernel
-// knows: some container runtimes do not create the container, others leave it
-// without the capability.
+// validateCapabilities refuses names that the API server accepts but no kernel knows.
+// With such a name, some container runtimes do not create the container, and others leave
+// the capability out.
 func validateCapabilities(cs []corev1.Capability, p *field.Path) field.ErrorList {
 	errs := field.ErrorList{}
 	for i, c := range cs {
@@ -184,10 +184,10 @@ func validateAppArmor(s *corev1.AppArmorProfile, p *field.Path) field.ErrorList 
 	return validateProfile(s.Type, s.LocalhostProfile, p, corev1.AppArmorProfileTypeLocalhost, corev1.AppArmorProfileTypeRuntimeDefault, corev1.AppArmorProfileTypeUnconfined)
 }
 
-// maxProfile is the longest path that Linux has.
+// maxProfile is the length of the longest path in Linux.
 const maxProfile = 4095
 
-// validateProfile is about a profile that is a file of the node, or none.
+// validateProfile checks a seccomp or AppArmor profile, which may be a file on the node.
 func validateProfile[T ~string](t T, file *string, p *field.Path, localhost T, others ...T) field.ErrorList {
 	errs := validateEnum(p.Child("type"), t, append([]T{localhost}, others...))
 	switch {

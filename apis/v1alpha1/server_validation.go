@@ -59,8 +59,8 @@ func (s *LoggingSpec) validate(p *field.Path, dirs []string) field.ErrorList {
 	return errs
 }
 
-// maxLogAge is a century, in days. The server counts an age in nanoseconds, of which
-// there are not enough for three.
+// maxLogAge is a century, in days. The server counts ages in nanoseconds, which overflow
+// before three centuries.
 const maxLogAge = 36500
 
 // validatePorts finds ports that are out of range or taken twice.
@@ -74,7 +74,7 @@ func (s *DittoServerSpec) validatePorts(spec *field.Path) field.ErrorList {
 		}
 		taken[port] = name
 	}
-	// A new server opens those of its adapters, whatever the Services lead to.
+	// A new server opens the default ports of its adapters, regardless of the Services.
 	listen := func(p *field.Path, port int32, name string) {
 		for typ, adapter := range adapterPorts() {
 			if port == adapter {
@@ -128,15 +128,15 @@ func (s *MetricsSpec) validate(p *field.Path) field.ErrorList {
 }
 
 var (
-	// metricsPathPattern leaves out what has a meaning in the patterns of Go's
-	// ServeMux, and what a request's path does not have.
+	// metricsPathPattern excludes what has a meaning in the patterns of Go's ServeMux,
+	// and what the path of a request cannot have.
 	metricsPathPattern = regexp.MustCompile(`^/[^\s{}?#]*$`)
 
-	// intervalPattern is the Prometheus operator's.
+	// intervalPattern is the Prometheus operator's own.
 	intervalPattern = regexp.MustCompile(`^(0|([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?)$`)
 )
 
-// validateShutdown wants the grace period to leave time for a shutdown.
+// validateShutdown checks that the grace period leaves time for a shutdown.
 func (s *DittoServerSpec) validateShutdown(spec *field.Path) field.ErrorList {
 	errs := validateDuration(spec.Child("shutdownTimeout"), s.ShutdownTimeout, 0, MaxShutdownTimeout)
 	g := s.TerminationGracePeriodSeconds

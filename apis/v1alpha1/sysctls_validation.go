@@ -16,14 +16,15 @@ const (
 	unprivilegedPorts = "net.ipv4.ip_unprivileged_port_start"
 	localPorts        = "net.ipv4.ip_local_port_range"
 
-	// What Linux has by default, and lets no port without privileges reach into.
+	// Linux's defaults. The kernel does not let the privileged ports reach into the local
+	// range.
 	firstLocalPort = 32768
 	lowestStart    = 1024
 )
 
-// sysctls are those that every kubelet sets, and what the kernel takes for a value.
-// Any other makes a pod that the kubelet refuses, unless the node was told to allow
-// it.
+// sysctls returns the sysctls that every kubelet allows, with a pattern of the values
+// that the kernel accepts. The kubelet refuses a pod with any other sysctl, unless the
+// node is configured to allow it.
 func sysctls() map[string]string {
 	return map[string]string{
 		"kernel.shm_rmid_forced":           `[01]`,
@@ -41,7 +42,7 @@ func sysctls() map[string]string {
 	}
 }
 
-// sysctlName is the name with dots: the kubelet takes slashes for the same.
+// sysctlName returns a name with dots. The kubelet also accepts slashes.
 func sysctlName(name string) string {
 	if i := strings.IndexAny(name, "./"); i >= 0 && name[i] == '/' {
 		return strings.ReplaceAll(name, "/", ".")
@@ -49,7 +50,7 @@ func sysctlName(name string) string {
 	return name
 }
 
-// validateSysctls refuses those with which the pod never starts.
+// validateSysctls refuses sysctls with which the pod would never start.
 func validateSysctls(all []corev1.Sysctl, p *field.Path) field.ErrorList {
 	errs := field.ErrorList{}
 	seen, safe := map[string]bool{}, sysctls()

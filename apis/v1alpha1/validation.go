@@ -21,11 +21,11 @@ import (
 // StatefulSet in the label controller-revision-hash of its pods.
 const MaxNameLength = 52
 
-// MinTerminationGracePeriodSeconds is one stage of the server's shutdown and
+// MinTerminationGracePeriodSeconds is enough for one stage of the server's shutdown and
 // what precedes it.
 const MinTerminationGracePeriodSeconds = 36
 
-// What is more than this is a mistake.
+// Anything above these limits is a mistake.
 const (
 	MaxTerminationGracePeriodSeconds = 24 * 60 * 60
 	MaxShutdownTimeout               = time.Hour
@@ -93,7 +93,7 @@ func (s *StorageSpec) validate(p *field.Path) field.ErrorList {
 	return append(errs, ValidateStorageClass(s.StorageClassName, p.Child("storageClassName"))...)
 }
 
-// ValidateStorageClass takes an empty name for that of no class.
+// ValidateStorageClass checks the name of a StorageClass. An empty name means no class.
 func ValidateStorageClass(name *string, p *field.Path) field.ErrorList {
 	if name != nil && *name != "" && len(validation.IsDNS1123Subdomain(*name)) > 0 {
 		return field.ErrorList{field.Invalid(p, *name, "must be the name of a StorageClass")}
@@ -101,7 +101,7 @@ func ValidateStorageClass(name *string, p *field.Path) field.ErrorList {
 	return nil
 }
 
-// dirs are the directories that outlive a pod.
+// dirs returns the directories that outlive a pod.
 func (s *StorageSpec) dirs() []string {
 	dirs := []string{dittofs.ControlPlaneDir, dittofs.MetadataDir}
 	if s.ContentSize != "" {
@@ -115,8 +115,8 @@ func (s *RolloutSpec) validate(p *field.Path) field.ErrorList {
 	return append(errs, validateLength(p.Child("restartToken"), s.RestartToken, maxRestartToken)...)
 }
 
-// What is longer is a mistake. The configuration is also an annotation, and all
-// annotations of an object have a limit together.
+// Anything longer is a mistake. The configuration is also an annotation, and Kubernetes
+// limits the total size of an object's annotations.
 const (
 	maxRestartToken = 256
 	maxText         = 1024
@@ -131,7 +131,7 @@ func validateLength(p *field.Path, value string, longest int) field.ErrorList {
 	return nil
 }
 
-// validateTexts is about lines of text that come to stand in the configuration.
+// validateTexts checks lines of text that become part of the configuration.
 func validateTexts(p *field.Path, values map[string]string) field.ErrorList {
 	errs := field.ErrorList{}
 	for name, value := range values {
@@ -179,7 +179,7 @@ func validateSize(p *field.Path, size string) field.ErrorList {
 	return nil
 }
 
-// validateDuration is about a duration as Go writes it. CEL reads the same.
+// validateDuration checks a duration in Go's notation, which CEL reads too.
 func validateDuration(p *field.Path, value string, shortest, longest time.Duration) field.ErrorList {
 	d, err := time.ParseDuration(value)
 	switch {
@@ -209,15 +209,15 @@ func validateEnum[T ~string](p *field.Path, v T, supported []T) field.ErrorList 
 	return nil
 }
 
-// within says whether file is the path of a file below one of the directories. The
-// server would take blanks at its ends for a part of the name.
+// within says whether file is the path of a file below one of the directories. The server
+// would treat blanks at its ends as part of the name.
 func within(file string, dirs []string) bool {
 	return path.Clean(file) == file && strings.TrimSpace(file) == file && !strings.ContainsFunc(file, unicode.IsControl) &&
 		slices.ContainsFunc(dirs, func(dir string) bool { return strings.HasPrefix(file, dir+"/") })
 }
 
-// maxFileName leaves room for what is appended to the names of files: the date of an
-// old log, and what SQLite's journal is called. File systems have 255.
+// maxFileName leaves room for what is appended to file names: the date of an old log, and
+// the suffix of SQLite's journal. File systems allow 255 bytes.
 const maxFileName = 200
 
 // validateFile finds what keeps the server from creating a file below a directory
@@ -234,8 +234,8 @@ func validateFile(p *field.Path, file string) field.ErrorList {
 	return validateLength(p, file, maxText)
 }
 
-// validateImageFile is about a file that comes with the image. Volumes hide what the
-// image has in their place.
+// validateImageFile checks the path of a file that comes with the image. Volumes hide
+// what the image has in their place.
 func validateImageFile(p *field.Path, file string) field.ErrorList {
 	switch {
 	case file == "":

@@ -35,62 +35,62 @@ type Input struct {
 	// +optional
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
-	// Service is about the Service of the REST API.
+	// Service has the defaults for the Service of the REST API.
 	// +optional
 	Service *ServiceDefaults `json:"service,omitempty"`
 
-	// AdapterServices is about the Services of the file protocols.
+	// AdapterServices has the defaults for the Services of the file protocols.
 	// +optional
 	AdapterServices *ServiceDefaults `json:"adapterServices,omitempty"`
 
-	// Rollout is about when pods are replaced.
+	// Rollout has the defaults that say when pods are replaced.
 	// +optional
 	Rollout *RolloutDefaults `json:"rollout,omitempty"`
 
-	// TTL is how long Crossplane may wait before it runs the function again when
-	// nothing has changed, in Go's notation. Before Crossplane 2.4 it is also the
-	// longest time until a changed Secret is noticed. The shortest TTL of a
-	// pipeline's steps counts. By default it is that of the function's flag --ttl,
-	// 60s.
+	// TTL is how long Crossplane may wait before it runs the function again
+	// when nothing has changed. It is a Go duration, such as 60s. Before
+	// Crossplane 2.4, it is also the longest time until a changed Secret is
+	// noticed. Crossplane uses the shortest TTL of a pipeline's steps. Defaults
+	// to the function's flag --ttl, which is 60s unless set.
 	// +optional
 	TTL string `json:"ttl,omitempty"`
 
-	// PendingTTL stands in for TTL while the server waits for a Secret, for its
-	// ConfigMap or for its database.
+	// PendingTTL replaces TTL while the server waits for a Secret, its
+	// ConfigMap or its database.
 	// +kubebuilder:default="10s"
 	// +optional
 	PendingTTL string `json:"pendingTTL,omitempty"`
 
-	// MissingSecrets says what happens when a Secret or one of its keys is not
-	// there. Hold does not restart a running server and creates no new one. Proceed
-	// creates and restarts servers all the same, with what there is, but not without
-	// the key that signs tokens.
+	// MissingSecrets says what happens when a Secret or one of its keys is
+	// missing or invalid. Hold neither restarts a running server nor creates a
+	// new one. Proceed creates and restarts servers anyway, with the values
+	// that exist, but never without a valid signing key.
 	// +kubebuilder:validation:Enum=Hold;Proceed
 	// +kubebuilder:default="Hold"
 	// +optional
 	MissingSecrets string `json:"missingSecrets,omitempty"`
 
 	// IncludeGeneration makes every change of a DittoServer's spec restart its
-	// server, and not only the changes that a server has to be restarted for.
+	// server, not only the changes that need a restart to take effect.
 	// +optional
 	IncludeGeneration bool `json:"includeGeneration,omitempty"`
 }
 
-// What happens when a Secret or one of its keys is not there.
+// What happens when a Secret or one of its keys is missing or invalid.
 const (
 	MissingSecretsHold    = "Hold"
 	MissingSecretsProceed = "Proceed"
 )
 
-// ServiceDefaults is about a Service.
+// ServiceDefaults has the defaults for a Service.
 type ServiceDefaults struct {
-	// Type of the Services of servers that set none.
+	// Type of the Services of servers that do not set one.
 	// +kubebuilder:validation:Enum=ClusterIP;NodePort;LoadBalancer
 	// +optional
 	Type corev1.ServiceType `json:"type,omitempty"`
 }
 
-// RolloutDefaults is about when pods are replaced.
+// RolloutDefaults has the defaults that say when pods are replaced.
 type RolloutDefaults struct {
 	// Policy of servers whose spec.rollout.policy is not set. Defaults to Automatic.
 	// +kubebuilder:validation:Enum=Automatic;Manual

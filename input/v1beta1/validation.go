@@ -48,11 +48,10 @@ func (in *Input) Validate() field.ErrorList {
 	return append(errs, v1alpha1.ValidateResources(in.Resources, field.NewPath("input", "resources"))...)
 }
 
-// ParsedTTL is the TTL of an Input that is valid, or 0 if it has none.
+// ParsedTTL returns the TTL of a valid Input, or 0 if it has none.
 func (in *Input) ParsedTTL() time.Duration { return parse(in.TTL) }
 
-// ParsedPendingTTL is the TTL, of an Input that is valid, while something is
-// waited for.
+// ParsedPendingTTL returns the PendingTTL of a valid Input.
 func (in *Input) ParsedPendingTTL() time.Duration { return parse(in.PendingTTL) }
 
 func parse(ttl string) time.Duration {
