@@ -13,8 +13,8 @@ import (
 	"github.com/crossplane/function-sdk-go/logging"
 )
 
-// certificates follow those of a directory, which Crossplane renews in place. They
-// are read at each handshake: connections are few and long.
+// certificates reads the certificates of a directory at each handshake, because
+// Crossplane renews them in place. That is cheap: connections are few and long.
 type certificates struct {
 	dir string
 	log logging.Logger
@@ -24,7 +24,7 @@ type certificates struct {
 }
 
 func newCertificates(dir string, log logging.Logger) (*certificates, error) {
-	// What is wrong now is better said now.
+	// Fail at the start, and not at the first handshake.
 	first, err := read(dir)
 	if err != nil {
 		return nil, err
@@ -32,19 +32,19 @@ func newCertificates(dir string, log logging.Logger) (*certificates, error) {
 	return &certificates{dir: dir, log: log, last: first}, nil
 }
 
-// credentials demand a certificate of clients, too.
+// credentials returns credentials that also require a certificate of clients.
 func (c *certificates) credentials() credentials.TransportCredentials {
 	return credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: c.get})
 }
 
-// get returns what is in the directory now. If that cannot be read, or does not
-// fit together because it is just being renewed, it is what was there before.
+// get returns the certificates that are in the directory now. If they cannot be read, or
+// do not match because they are just being renewed, it returns the previous ones.
 func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Config, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now, err := read(c.dir)
 	if err != nil {
-		c.log.Info("Serving with the certificates from before", "error", err)
+		c.log.Info("Serving with the previous certificates", "error", err)
 		return c.last, nil
 	}
 	c.last = now

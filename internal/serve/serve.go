@@ -1,9 +1,8 @@
 // Package serve runs the gRPC server of a function.
 //
-// The SDK has function.Serve for that. As of v0.7.1 it reads its certificates
-// once, cannot be stopped without cutting off calls, keeps the errors of its
-// metrics server to itself, and answers health checks only to who has a client
-// certificate, which no kubelet has.
+// The SDK has function.Serve for that. As of v0.7.1, it reads its certificates only once,
+// cuts off calls when it is stopped, hides the errors of its metrics server, and answers
+// health checks only to clients with a certificate, which no kubelet has.
 package serve
 
 import (
@@ -44,20 +43,20 @@ type Options struct {
 	// MaxRecvMessageSize is the size of the largest request to accept, in bytes.
 	MaxRecvMessageSize int
 
-	// MaxConnectionAge is how long a client keeps a connection before it is told to
-	// make another: a client whose certificate is no longer good loses access then,
-	// and one that has known a single replica finds the others.
+	// MaxConnectionAge is how long a client may keep a connection before it has to open
+	// another. A client whose certificate is no longer valid then loses access, and a
+	// client that knows only one replica finds the others.
 	MaxConnectionAge time.Duration
 
-	// Grace is how long calls may take to end when the server is stopped.
+	// Grace is how long running calls may take when the server is stopped.
 	Grace time.Duration
 
-	// HealthAddress is where kubelets' probes are answered, without TLS. Empty for
-	// nowhere.
+	// HealthAddress is where the kubelet's probes are answered, without TLS. If it is
+	// empty, they are not answered.
 	HealthAddress string
 
-	// MetricsAddress is where the Registry's metrics are served over HTTP, at
-	// /metrics. Empty for nowhere.
+	// MetricsAddress is where the Registry's metrics are served over HTTP, at /metrics.
+	// If it is empty, they are not served.
 	MetricsAddress string
 	Registry       *prometheus.Registry
 
@@ -142,7 +141,7 @@ func (o Options) credentials() (credentials.TransportCredentials, error) {
 	return nil, errors.New("there are no certificates to serve with: set --tls-certs-dir, or --insecure on your laptop")
 }
 
-// stop lets calls end before it stops a server.
+// stop stops a server once its calls have ended, or after the grace.
 func stop(s *grpc.Server, grace time.Duration) {
 	t := time.AfterFunc(grace, s.Stop)
 	defer t.Stop()
