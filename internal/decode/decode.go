@@ -85,8 +85,8 @@ func explain[T any](p *field.Path, value any, within func(any) any) field.ErrorL
 	return errs
 }
 
-// shown keeps an error readable if the value is a whole block, or a number that has
-// passed through a protobuf.
+// shown keeps an error readable if the value is a whole block, or a whole number that
+// protobuf has turned into a float.
 func shown(value any) any {
 	switch v := value.(type) {
 	case map[string]any:

@@ -19,7 +19,7 @@ type Config struct {
 	Kerberos        *Kerberos    `json:"kerberos,omitempty"`
 }
 
-// Logging is where and how the server logs. By default it logs into a file in its home
+// Logging says where and how the server logs. By default it logs into a file in its home
 // directory.
 type Logging struct {
 	Level  string `json:"level"`
@@ -29,7 +29,7 @@ type Logging struct {
 	Rotation *LogRotation `json:"rotation,omitempty"`
 }
 
-// LogRotation is about a log file: sizes in MB, ages in days.
+// LogRotation says how a log file is rotated, with sizes in MB and ages in days.
 type LogRotation struct {
 	MaxSize    int32 `json:"max_size,omitempty"`
 	MaxBackups int32 `json:"max_backups,omitempty"`
@@ -50,7 +50,7 @@ type SQLite struct {
 	Path string `json:"path"`
 }
 
-// Postgres is the part of the PostgreSQL connection that comes from no Secret.
+// Postgres is the part of the PostgreSQL connection that does not come from a Secret.
 type Postgres struct {
 	SSLMode     string `json:"sslmode,omitempty"`
 	SSLRootCert string `json:"ssl_root_cert,omitempty"`
@@ -73,7 +73,7 @@ type TLS struct {
 	ClientCA string `json:"client_ca,omitempty"`
 }
 
-// JWT is about the API's tokens. Durations are strings with a unit: the server reads a
+// JWT configures the API's tokens. Durations are strings with a unit: the server reads a
 // bare number as nanoseconds.
 type JWT struct {
 	AccessTokenDuration  string `json:"access_token_duration"`
@@ -90,7 +90,7 @@ type Metrics struct {
 	TokenFile string `json:"token_file,omitempty"`
 }
 
-// LDAP is the directory.
+// LDAP is the directory in which users are looked up.
 type LDAP struct {
 	Enabled        bool     `json:"enabled"`
 	URL            string   `json:"url"`
@@ -105,7 +105,7 @@ type LDAP struct {
 	TLS            *LDAPTLS `json:"tls,omitempty"`
 }
 
-// LDAPTLS is how the directory's certificate is checked.
+// LDAPTLS says how the directory's certificate is verified.
 type LDAPTLS struct {
 	CACertFile         string `json:"ca_cert_file,omitempty"`
 	InsecureSkipVerify bool   `json:"insecure_skip_verify,omitempty"`

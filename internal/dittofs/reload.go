@@ -32,8 +32,8 @@ type SecretValue struct {
 	Evidence string
 }
 
-// SecretValues is everything that the server reads from Secrets. Tests change each of
-// them under the real server, and see what is written here.
+// SecretValues lists everything that the server reads from Secrets. Tests change each of
+// these under the real server, and see what is written here.
 //
 //nolint:gochecknoglobals // A table.
 var SecretValues = []SecretValue{

@@ -1,5 +1,5 @@
-// Package observed reads what Crossplane has observed and looked up for a
-// DittoServer. It judges nothing.
+// Package observed reads what Crossplane has observed and looked up for a DittoServer. It
+// decides nothing.
 package observed
 
 import (

@@ -39,8 +39,8 @@ func NewLookups(required map[string]*fnv1.Resources) *Lookups {
 	return &Lookups{answers: required, asked: map[string]*fnv1.ResourceSelector{}}
 }
 
-// Get asks for an object, under a key that no other lookup has. It ignores objects
-// other than the one that it asks for.
+// Get asks for an object, under a key that no other lookup uses. It ignores all other
+// objects in the answer.
 func (l *Lookups) Get(key string, ref Ref) Answer {
 	s := &fnv1.ResourceSelector{ApiVersion: ref.APIVersion, Kind: ref.Kind, Match: &fnv1.ResourceSelector_MatchName{MatchName: ref.Name}}
 	if ref.Namespace != "" {

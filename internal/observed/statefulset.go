@@ -15,7 +15,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
-// A StatefulSet is the existing StatefulSet, as far as the function looks at it.
+// A StatefulSet has the parts of the existing StatefulSet that the function looks at.
 type StatefulSet struct {
 	// Object is the StatefulSet as it was observed.
 	Object *structpb.Struct
@@ -23,7 +23,7 @@ type StatefulSet struct {
 	Generation      int64
 	ResourceVersion string
 
-	// Replicas is the number of pods that it is to have.
+	// Replicas is the number of pods that it asks for.
 	Replicas int32
 
 	// ConfigHash and RestartToken are annotations of its pod template.
@@ -43,7 +43,7 @@ type StatefulSet struct {
 	// Keytab says whether the pod has a keytab.
 	Keytab bool
 
-	secrets []string // That its variables are read from.
+	secrets []string // The Secrets that its variables come from.
 }
 
 // Reads says whether the pod reads variables from a Secret.
@@ -123,7 +123,7 @@ func kept(spec *structpb.Struct) map[string]*structpb.Value {
 	return fields
 }
 
-// immutable reads those of the unchangeable fields on which the wanted objects depend.
+// immutable reads the unchangeable fields on which the wanted objects depend.
 func immutable(spec *structpb.Struct) (manifests.Immutable, error) {
 	im := manifests.Immutable{
 		ServiceName:         structs.Text(spec, "serviceName"),
@@ -136,7 +136,7 @@ func immutable(spec *structpb.Struct) (manifests.Immutable, error) {
 		}
 	}
 	if v := structs.At(spec, "volumeClaimTemplates"); v != nil && v.GetListValue() == nil {
-		return im, errors.New("volumeClaimTemplates: no list")
+		return im, errors.New("volumeClaimTemplates: not a list")
 	}
 	for _, o := range structs.Objects(spec, "volumeClaimTemplates") {
 		claim := corev1.PersistentVolumeClaim{}

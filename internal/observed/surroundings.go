@@ -9,8 +9,8 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
-// Surroundings find out about objects that Crossplane does not observe for a
-// DittoServer. The function looks an object up only while it is not observed.
+// Surroundings look up objects that Crossplane does not observe for a DittoServer. The
+// function looks an object up only while it is not observed.
 type Surroundings struct {
 	lookups *Lookups
 	xr      Identity
@@ -26,7 +26,7 @@ func NewSurroundings(l *Lookups, xr Identity) *Surroundings {
 	return &Surroundings{lookups: l, xr: xr}
 }
 
-// A Holder says who has a name that an object of the DittoServer is to have.
+// A Holder says who has the name of an object that the DittoServer needs.
 type Holder string
 
 const (
@@ -36,14 +36,14 @@ const (
 	// Nobody means that the name is free, or that Crossplane may not look.
 	Nobody Holder = "Nobody"
 
-	// Ours means that the object is the DittoServer's: an orphaning delete has left
-	// it, or it has been restored from a backup.
+	// Ours means that the object belongs to the DittoServer: it is left over from an
+	// orphaning delete, or restored from a backup.
 	Ours Holder = "Ours"
 
 	// Leaving means that the object goes away with an earlier DittoServer.
 	Leaving Holder = "Leaving"
 
-	// Others means that it is somebody else's.
+	// Others means that the object belongs to somebody else.
 	Others Holder = "Others"
 )
 
@@ -95,7 +95,8 @@ func (s *Surroundings) labelled(o *structpb.Struct) bool {
 //nolint:gochecknoglobals // A constant.
 var alwaysReadable = []string{"ConfigMap", "Secret", "Service"}
 
-// readable has the kinds that need a right, with their names in the list of rights.
+// readable has the kinds that Crossplane needs a right for, with their names in the list
+// of rights.
 //
 //nolint:gochecknoglobals // A table.
 var readable = map[string]string{
@@ -106,10 +107,10 @@ var readable = map[string]string{
 	manifests.PerconaKind:        manifests.PerconaCRD,
 }
 
-// mayRead says whether Crossplane has the right to read a kind. An EnvironmentConfig
-// says so; it comes with the ClusterRole that grants the right. Asking Crossplane for
-// an object is no way to find out: without the right, it would wait for its cache to
-// fill, and reconcile no other composite resource meanwhile.
+// mayRead says whether Crossplane has the right to read a kind. An EnvironmentConfig says
+// so; it comes with the ClusterRole that grants the right. Crossplane must not be asked
+// for an object to find out: without the right, it would wait for its cache to fill, and
+// reconcile no other composite resource meanwhile.
 func (s *Surroundings) mayRead(kind string) (known, may bool) {
 	if slices.Contains(alwaysReadable, kind) {
 		return true, true
@@ -159,7 +160,7 @@ type Claim struct {
 	Object *structpb.Struct
 }
 
-// Claim looks up the claim that was made from a claim template.
+// Claim looks up the claim that Kubernetes created from a claim template.
 func (s *Surroundings) Claim(template string) Claim {
 	known, may := s.mayRead("PersistentVolumeClaim")
 	if !known || !may {

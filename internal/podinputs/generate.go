@@ -49,7 +49,7 @@ func Generate(xr *observed.Composite, have *observed.Composed, around *observed.
 			pending, why := known(xr, have, around)
 			if pending || why != "" {
 				absent[ref] = Absent{Creating: pending, Text: why}
-				if exists { // To leave it out would delete it.
+				if exists { // Leaving it out would delete it.
 					secrets[m.Resource] = m.Secret(nil)
 				}
 				continue
@@ -72,8 +72,8 @@ func holder(around *observed.Surroundings, s *Source) observed.Holder {
 	return around.HolderOf(s.Object)
 }
 
-// known says why a database may already know another value, so that none may be
-// generated. Pending is set while that is still to be found out.
+// known says why a database may already have another value, so that none may be
+// generated. Pending is set until the function can tell.
 func known(xr *observed.Composite, have *observed.Composed, around *observed.Surroundings) (pending bool, why string) {
 	const another = "or name a Secret with the password in spec.identity.admin.passwordSecretRef"
 	if have.StatefulSet != nil {

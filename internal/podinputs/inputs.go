@@ -29,7 +29,8 @@ type Input struct {
 	// the prefix of all names.
 	Env, File string
 
-	// Source and Key say where the input comes from. Without a Key it is every key.
+	// Source and Key say where the input comes from. Without a Key, the input is every
+	// key.
 	Source Ref
 	Key    string
 
@@ -165,7 +166,8 @@ func items(source Ref, items []corev1.KeyToPath, optional bool) []Input {
 	return ins
 }
 
-// mount returns a file of a volume as a container sees it, and whether it does.
+// mount returns a file of a volume as a container sees it, and whether the container sees
+// it.
 func mount(m *corev1.VolumeMount, f Input) (in Input, visible bool) {
 	in = f
 	in.SubPath = m.SubPath != "" || m.SubPathExpr != ""

@@ -31,7 +31,7 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s %q, key %q: %s", p.Source.Kind, p.Source.Name, p.Key, p.Text)
 }
 
-// A Resolution is what the inputs are at the moment.
+// A Resolution says what the inputs are at present.
 type Resolution struct {
 	// Pending are the objects that Crossplane has not looked up yet, sorted.
 	Pending []Ref
@@ -42,8 +42,8 @@ type Resolution struct {
 	// Problems of the inputs, sorted.
 	Problems []Problem
 
-	// SigningKeyInvalid is set if the signing key has a problem. Only a valid key keeps
-	// the other Secrets from being guessed from the hash.
+	// SigningKeyInvalid is set if the signing key has a problem. Without a valid key, the
+	// other Secrets could be guessed from the hash.
 	SigningKeyInvalid bool
 
 	// Restart are the inputs that a process reads once, sorted by name. Live inputs

@@ -14,13 +14,13 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
-// A Ref is a Secret or a ConfigMap of the DittoServer's namespace.
+// A Ref refers to a Secret or a ConfigMap in the DittoServer's namespace.
 type Ref struct {
 	// Kind is Secret or ConfigMap.
 	Kind, Name string
 }
 
-// Kinds of what a pod reads.
+// Kinds of the objects that a pod reads.
 const (
 	KindSecret    = "Secret"
 	KindConfigMap = "ConfigMap"
@@ -36,7 +36,7 @@ func (r Ref) compare(other Ref) int {
 	return cmp.Or(strings.Compare(r.Kind, other.Kind), strings.Compare(r.Name, other.Name))
 }
 
-// key is the key of the lookup.
+// key returns the key of the lookup.
 func (r Ref) key() string {
 	return map[string]string{KindSecret: "secret/", KindConfigMap: "configmap/"}[r.Kind] + r.Name
 }
@@ -85,7 +85,7 @@ func (s *Source) keys() []string {
 	return slices.Sorted(maps.Keys(merged(s.data, s.text)))
 }
 
-// has lists the keys that there are, for a user who expected another.
+// has lists the keys that exist, for a user who expected another.
 func (s *Source) has() string {
 	const most = 10
 	switch keys := s.keys(); {

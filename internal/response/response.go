@@ -1,4 +1,4 @@
-// Package response writes what the function answers.
+// Package response writes the function's response.
 package response
 
 import (
@@ -35,7 +35,7 @@ func To(req *fnv1.RunFunctionRequest, ttl time.Duration) *fnv1.RunFunctionRespon
 	return rsp
 }
 
-// A Resource is a composed resource that is desired.
+// A Resource is a desired composed resource.
 type Resource struct {
 	Object *structpb.Struct
 	Ready  bool

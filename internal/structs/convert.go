@@ -10,10 +10,9 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 )
 
-// FromObject converts a typed Kubernetes object. The result says no more than was meant,
-// because Crossplane applies it by force and then owns every field of it. So it has no
-// zero numbers, empty strings and the like, unless the type has them behind a pointer:
-// replicas 0 is meant.
+// FromObject converts a typed Kubernetes object. Crossplane applies the result by force
+// and then owns every field of it. So the result has no zero numbers, empty strings and
+// the like, unless the type has them behind a pointer: replicas 0 is intended.
 func FromObject(o runtime.Object) (*structpb.Struct, error) {
 	v, err := value.NewValueReflect(o)
 	if err != nil {
@@ -27,8 +26,8 @@ func FromObject(o runtime.Object) (*structpb.Struct, error) {
 	return s.GetStructValue(), nil
 }
 
-// convert is structpb.NewValue for a field of a Kubernetes type. It reads the type itself,
-// because an unstructured object in between would take as long again.
+// convert does what structpb.NewValue does, for a field of a Kubernetes type. It reads
+// the type directly, because an unstructured object in between would take twice as long.
 func convert(v value.Value, a value.Allocator) (out *structpb.Value, err error) {
 	switch {
 	case v.IsMap():
@@ -65,8 +64,8 @@ func convert(v value.Value, a value.Allocator) (out *structpb.Value, err error) 
 	return structpb.NewValue(v.Unstructured())
 }
 
-// prune removes what Go's omitempty leaves of structs that are not behind a pointer. It
-// goes by name and not by emptiness, because an empty object can be meant: an empty
+// prune removes the empty objects that Go's omitempty leaves for structs without a
+// pointer. It removes them by name, because an empty object can be intended: an empty
 // label selector selects everything.
 func prune(object map[string]*structpb.Value) {
 	delete(object, "status")
@@ -102,8 +101,8 @@ func child(object map[string]*structpb.Value, field string) map[string]*structpb
 	return object[field].GetStructValue().GetFields()
 }
 
-// Into reads a value that Kubernetes has stored, so that it has the right types, into a
-// Go type. If the value is no object, Into does nothing.
+// Into reads a value into a Go type. The value has the right types if Kubernetes has
+// stored it. If it is not an object, Into does nothing.
 func Into(v *structpb.Value, into any) error {
 	if v.GetStructValue() == nil {
 		return nil

@@ -1,5 +1,5 @@
-// Package values says whether the server can start with what a Secret holds. It treats
-// each value as its reader does.
+// Package values says whether the server can start with what a Secret holds. It reads
+// each value as the server and the container runtime do.
 package values
 
 import (
@@ -20,8 +20,8 @@ const (
 	maxAdminPassword = 72
 )
 
-// maxEnv is the length of the longest variable that Linux gives a process, in bytes: its
-// name, an equals sign, its value and a zero.
+// maxEnv is the size of the largest variable that Linux passes to a process, in bytes:
+// its name, an equals sign, its value and a zero.
 const maxEnv = 128 << 10
 
 // Check says what keeps the server from starting with the value of an input, or returns
@@ -43,7 +43,7 @@ func Check(input string, value []byte) string {
 			return fmt.Sprintf("the admin's password must have from %d to %d bytes", minAdminPassword, maxAdminPassword)
 		}
 	case dittofs.EnvPostgresHost, dittofs.EnvPostgresPort, dittofs.EnvPostgresDatabase, dittofs.EnvPostgresUser, dittofs.EnvPostgresPassword, dittofs.EnvPostgresSSLMode:
-		if len(value) > 0 { // Whether it may be empty is said of the key.
+		if len(value) > 0 { // podinputs knows whether it may be empty.
 			return checkPostgres(input, string(value))
 		}
 	case dittofs.MetricsTokenFile:
@@ -66,8 +66,8 @@ func Check(input string, value []byte) string {
 	return ""
 }
 
-// checkEnv says why no container can have such a variable. The name counts too, because
-// to the kernel name and value are one string.
+// checkEnv says why a container cannot have such a variable. The name counts too, because
+// the kernel sees name and value as one string.
 func checkEnv(name string, value []byte) string {
 	switch {
 	case bytes.IndexByte(value, 0) >= 0:

@@ -37,7 +37,7 @@ func checkPostgres(input, value string) string {
 	return ""
 }
 
-// checkName says why a value can be the name of no user or database. Blanks inside a
+// checkName says why a value cannot be the name of a user or a database. Blanks inside a
 // name are allowed.
 func checkName(name string) string {
 	const byteOrderMark = '\ufeff'
@@ -51,12 +51,12 @@ func checkName(name string) string {
 	return ""
 }
 
-// timeZone is what the server's driver takes for a time zone, anywhere in the address: all
-// that follows up to an ampersand, which no part of the address ends with.
+// timeZone matches what the server's driver reads as a time zone, anywhere in the
+// address: all that follows, up to an ampersand, which no part of the address ends with.
 var timeZone = regexp.MustCompile(`(time_zone|TimeZone|timezone)=(UTC&)?`)
 
-// checkTimeZone looks for what the server's driver takes for a time zone. PostgreSQL
-// would refuse it, or use one that nobody meant.
+// checkTimeZone refuses what the server's driver would read as a time zone. PostgreSQL
+// would refuse it, or use one that nobody intended.
 func checkTimeZone(value string) string {
 	if m := timeZone.FindStringSubmatch(value); len(m) > 0 && m[2] == "" {
 		return "the server's database driver takes a part of it for the setting of a time zone. Choose one without an equals sign"
@@ -77,7 +77,8 @@ func checkPort(port string) string {
 	return ""
 }
 
-// checkHost says why a host cannot be looked up. One of several is enough.
+// checkHost says why a host cannot be looked up. If there are several, one valid host is
+// enough.
 func checkHost(host string) string {
 	const port = ":5432"
 	u, err := url.Parse((&url.URL{Scheme: "postgres", Host: host + port}).String())

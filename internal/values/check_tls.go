@@ -22,7 +22,7 @@ const (
 	maxChainBytes = 256 << 10
 )
 
-// checkCertificate looks for a certificate. CheckTogether reads it.
+// checkCertificate checks that there is a certificate. CheckTogether reads it.
 func checkCertificate(value []byte) string {
 	for range certificates(value) {
 		return ""
@@ -30,7 +30,7 @@ func checkCertificate(value []byte) string {
 	return "it holds no certificate in PEM form"
 }
 
-// checkPrivateKey looks for a key. CheckTogether reads it.
+// checkPrivateKey checks that there is a key. CheckTogether reads it.
 func checkPrivateKey(value []byte) string {
 	switch block := privateKey(value); {
 	case block == nil:
@@ -41,9 +41,9 @@ func checkPrivateKey(value []byte) string {
 	return ""
 }
 
-// CheckTogether says the same of inputs that must fit each other, and which of them is
-// wrong. It does not repeat what Check finds. It reads each certificate and the key only
-// once, because reading a key takes longer than everything else.
+// CheckTogether does the same for inputs that must match each other, and says which of
+// them is wrong. It does not repeat what Check finds. It reads each certificate and the
+// key only once, because reading a key takes longer than everything else.
 func CheckTogether(values map[string][]byte) (input, problem string) {
 	crt, key := values[dittofs.TLSCertFile], values[dittofs.TLSKeyFile]
 	chain, problem := parseChain(crt)
@@ -78,7 +78,7 @@ func CheckTogether(values map[string][]byte) (input, problem string) {
 	return dittofs.TLSKeyFile, "it is not the key of the certificate in the same Secret"
 }
 
-// checkKind says why no client accepts a server with such a key.
+// checkKind says why clients do not accept a server with such a key.
 func checkKind(public any) string {
 	switch k := public.(type) {
 	case *ecdsa.PublicKey:
@@ -139,8 +139,7 @@ func certificates(value []byte) iter.Seq[[]byte] {
 	}
 }
 
-// privateKey returns the first key of a value, which is the one that the server takes,
-// or nil.
+// privateKey returns the first key of a value, which the server uses, or nil.
 func privateKey(value []byte) *pem.Block {
 	for block, rest := pem.Decode(value); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type == "PRIVATE KEY" || strings.HasSuffix(block.Type, " PRIVATE KEY") {
