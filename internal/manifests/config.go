@@ -5,7 +5,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
-// config is the server's configuration. Nothing in it comes from a Secret.
+// config returns the server's configuration. Nothing in it comes from a Secret.
 func config(spec *v1alpha1.DittoServerSpec) *dittofs.Config {
 	return &dittofs.Config{
 		Logging:         loggingConfig(spec.Logging),

@@ -24,7 +24,7 @@ const (
 // had before ConfigMaps were named by their content.
 const legacyConfigResource = "config"
 
-// configID returns the digits of its content that a ConfigMap is named by.
+// configID returns the part of a ConfigMap's name that depends on its content.
 func configID(config string) string {
 	digest := sha256.Sum256([]byte(config))
 	return hex.EncodeToString(digest[:])[:configIDLength]
@@ -44,8 +44,8 @@ func IsConfigMapResource(resource string) bool {
 	return resource == legacyConfigResource || strings.HasPrefix(resource, configPrefix)
 }
 
-// ExistingConfigMap renders an existing ConfigMap as it is. Its name may be of the
-// former kind, and if somebody has emptied it, it stays empty.
+// ExistingConfigMap renders an existing ConfigMap as it is. It may still have its legacy
+// name, and if somebody has emptied it, it stays empty.
 func ExistingConfigMap(ds *v1alpha1.DittoServer, name, config string, immutable bool) *corev1.ConfigMap {
 	c := ConfigMap(ds, config)
 	c.Name = name

@@ -9,8 +9,8 @@ import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 )
 
-// A ManagedSecret is a Secret that the function generates because the DittoServer names
-// none. Its value is generated once and then kept.
+// A ManagedSecret is a Secret that the function generates because the DittoServer does
+// not name one. Its value is generated once and then kept.
 type ManagedSecret struct {
 	// Resource is the name of the composed resource.
 	Resource string

@@ -35,8 +35,7 @@ const (
 	// AnnotationConfigHash is the hash of what the server read at its start.
 	AnnotationConfigHash = v1alpha1.AnnotationConfigHash
 
-	// AnnotationRestartToken is the spec.rollout.restartToken that the hash was
-	// made with.
+	// AnnotationRestartToken is the spec.rollout.restartToken that the hash includes.
 	AnnotationRestartToken = v1alpha1.AnnotationRestartToken
 )
 
@@ -49,8 +48,8 @@ const (
 	labelName = v1alpha1.LabelName
 
 	// LabelServer has the name of the DittoServer. It is the only label in selectors,
-	// which claims inherit: tools that track their objects by app.kubernetes.io/instance
-	// would prune claims with that label.
+	// because claims inherit those: tools that track their objects by
+	// app.kubernetes.io/instance would prune claims with that label.
 	LabelServer = v1alpha1.LabelServer
 )
 

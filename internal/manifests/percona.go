@@ -24,11 +24,11 @@ const (
 	perconaUser = "dittofs"
 )
 
-// PerconaName is the name of a server's PerconaPGCluster.
+// PerconaName returns the name of a server's PerconaPGCluster.
 func PerconaName(ds *v1alpha1.DittoServer) string { return ds.GetName() + perconaSuffix }
 
-// PerconaSecret is the name of the Secret into which Percona's operator writes
-// the account's credentials.
+// PerconaSecret returns the name of the Secret into which Percona's operator writes the
+// account's credentials.
 func PerconaSecret(ds *v1alpha1.DittoServer) string {
 	return PerconaName(ds) + "-pguser-" + perconaUser
 }

@@ -45,7 +45,7 @@ func podSecurityContext(user *corev1.PodSecurityContext, container *corev1.Secur
 	return &sc
 }
 
-// securityContext returns the same for the container.
+// securityContext does the same for the container.
 func securityContext(user *corev1.SecurityContext) *corev1.SecurityContext {
 	sc := corev1.SecurityContext{}
 	if user != nil {

@@ -58,7 +58,7 @@ func named(u *unstructured.Unstructured, ds *v1alpha1.DittoServer, suffix string
 	u.SetLabels(m.Labels)
 }
 
-// object is a field of an unstructured object that is an object.
+// object converts a map of strings into a field of an unstructured object.
 func object(m map[string]string) map[string]any {
 	o := make(map[string]any, len(m))
 	for k, v := range m {

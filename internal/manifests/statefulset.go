@@ -116,9 +116,10 @@ func container(ds *v1alpha1.DittoServer) corev1.Container {
 	return c
 }
 
-// probe asks the API every period seconds, and gives up after a number of failures. All
-// numbers are explicit, so what is sent is what Kubernetes stores. The kubelet has no
-// client certificate: if the API asks for one, the probe only connects.
+// probe returns a probe that asks the API every period seconds, and gives up after a
+// number of failures. All numbers are explicit, so what is sent is what Kubernetes
+// stores. The kubelet has no client certificate: if the API asks for one, the probe only
+// connects.
 func probe(ds *v1alpha1.DittoServer, path string, period, failures int32) *corev1.Probe {
 	p := &corev1.Probe{
 		PeriodSeconds:    period,

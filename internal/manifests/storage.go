@@ -62,8 +62,8 @@ func Wanted(ds *v1alpha1.DittoServer) Immutable {
 // podLabels returns the labels by which the StatefulSet and the Services find the pod.
 func (im *Immutable) podLabels() map[string]string { return maps.Clone(im.Selector.MatchLabels) }
 
-// keep takes over what an existing StatefulSet has. A StatefulSet always has a selector,
-// but not always a Service.
+// keep takes over the fields of an existing StatefulSet. A StatefulSet always has a
+// selector, but not always a Service.
 func (im *Immutable) keep(existing *Immutable) {
 	selector := im.Selector
 	*im = *existing
@@ -87,7 +87,7 @@ func claimTemplate(name, size string, class *string) corev1.PersistentVolumeClai
 	}
 }
 
-// A Drift is a difference between a volume in the spec and in the StatefulSet.
+// A Drift describes a volume of the StatefulSet that differs from the spec.
 type Drift struct {
 	// Text says what differs.
 	Text string
@@ -98,7 +98,7 @@ type Drift struct {
 	Size  *resource.Quantity
 }
 
-// StorageDrift returns all drifts of a DittoServer.
+// StorageDrift returns every Drift of a DittoServer.
 func StorageDrift(ds *v1alpha1.DittoServer, existing *Immutable) []Drift {
 	wanted := Wanted(ds)
 	drift := []Drift{}
@@ -181,7 +181,7 @@ func claimMounts(im Immutable) []corev1.VolumeMount {
 	return mounts
 }
 
-// StorageWayOut says what to do about storage drift.
+// StorageWayOut says how to correct storage drift.
 func StorageWayOut(name string) string {
 	return strings.Join([]string{
 		"Kubernetes cannot change the volume claims of a StatefulSet. Everything else is still applied.",

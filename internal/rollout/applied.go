@@ -13,11 +13,11 @@ import (
 // composed resources. The rest is a digest of the composite resource.
 const composedManager = "apiextensions.crossplane.io/composed"
 
-// A Template is the pod template of an existing StatefulSet. It knows which of its
-// fields are ours.
+// A Template is the pod template of an existing StatefulSet. It knows which of its fields
+// Crossplane has applied.
 type Template struct {
-	// whole is all of the template. applied is the set of the fields that Crossplane
-	// has applied, or nil if there are none.
+	// whole is the whole template. applied is the set of the fields that Crossplane has
+	// applied, or nil if there are none.
 	whole, applied *structpb.Value
 
 	// unmanaged is set if the StatefulSet does not say who has applied what.
@@ -74,10 +74,10 @@ func Applied(statefulSet *structpb.Struct) Template {
 	return t
 }
 
-// owned returns the part of a value that a set of fields names. The set has the form
-// that Kubernetes calls FieldsV1: "f:" is a field; "k:", "v:" and "i:" are items of a
-// list by their keys, their value or their index. A field without further ones is all
-// of it.
+// owned returns the part of a value that a set of fields names. Kubernetes calls the form
+// of the set FieldsV1: "f:" is a field; "k:", "v:" and "i:" are items of a list by their
+// keys, their value or their index. An entry without further entries names the whole
+// value.
 func owned(v, set *structpb.Value) *structpb.Value {
 	fields := fieldsOf(set)
 	if isAll(fields) {
@@ -107,8 +107,8 @@ func owned(v, set *structpb.Value) *structpb.Value {
 	return v
 }
 
-// ownedEqual is equal(owned(v, set), other). It builds nothing, because every call
-// asks it.
+// ownedEqual is equal(owned(v, set), other). It does not build that part, because every
+// call compares.
 func ownedEqual(v, set, other *structpb.Value) bool {
 	fields := fieldsOf(set)
 	if isAll(fields) {

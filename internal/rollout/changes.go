@@ -17,9 +17,9 @@ const (
 	image         = "image"
 )
 
-// Changes names what a wanted template would change: the image, what the server reads
-// at its start, and fields of the pod. It never names a value. It returns nothing if
-// the template is as wanted.
+// Changes names what a wanted template would change: the image, what the server reads at
+// its start, and fields of the pod. It never names a value. It returns nothing if the
+// template is as wanted.
 func (t *Template) Changes(wanted *structpb.Value) []string {
 	if t.is(wanted) {
 		return nil
@@ -54,7 +54,7 @@ func (t *Template) Changes(wanted *structpb.Value) []string {
 				}
 			}
 		case name == "volumes" && c.has(configuration):
-			// The configuration is a volume, and has been named already.
+			// The configuration is a volume, and is listed already.
 			if !same(others(h[name], manifests.ConfigVolume), others(w[name], manifests.ConfigVolume)) {
 				c.add(name)
 			}
@@ -85,7 +85,8 @@ func (c changes) sorted() []string {
 	return append(names, slices.Sorted(maps.Keys(c))...)
 }
 
-// equal is proto.Equal for values, in a fraction of its time: every call asks it.
+// equal does what proto.Equal does for values, in a fraction of its time, because every
+// call compares.
 func equal(a, b *structpb.Value) bool {
 	switch k := a.GetKind().(type) {
 	case nil:
@@ -114,8 +115,8 @@ func equal(a, b *structpb.Value) bool {
 	return proto.Equal(a, b)
 }
 
-// covers says whether a stored value has everything that another value says. What it
-// has beyond that may be defaults of Kubernetes.
+// covers says whether a stored value has everything that another value has. What it has
+// beyond that may be defaults of Kubernetes.
 func covers(stored, said *structpb.Value) bool {
 	switch s := said.GetKind().(type) {
 	case *structpb.Value_StructValue:

@@ -7,10 +7,10 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/observed"
 )
 
-// ConfigMaps returns the ConfigMaps that are to exist, by the names of the composed
-// resources: the wanted one, the one that the pod template names, and every other
-// existing one as long as a pod may read it. Crossplane deletes what is not desired
-// before it applies anything, and a pod that lost its ConfigMap would not start again.
+// ConfigMaps returns the desired ConfigMaps, by the names of the composed resources: the
+// wanted one, the one that the pod template names, and every other existing one as long
+// as a pod may read it. Crossplane deletes what is not desired before it applies
+// anything, and a pod that lost its ConfigMap would not start again.
 func ConfigMaps(xr *observed.Composite, have *observed.Composed, want *manifests.Objects, d Decision) map[string]*corev1.ConfigMap {
 	ss := have.StatefulSet
 	out := map[string]*corev1.ConfigMap{manifests.ConfigMapResource(want.Config): want.ConfigMap}
@@ -23,7 +23,7 @@ func ConfigMaps(xr *observed.Composite, have *observed.Composed, want *manifests
 		out[resource] = manifests.ExistingConfigMap(xr.DittoServer, cm.Name, cm.Config, cm.Immutable)
 	}
 
-	// Somebody has deleted the one that the server runs with.
+	// Somebody has deleted the ConfigMap that the server runs with.
 	if ss != nil && ss.ConfigMap == manifests.ConfigMapName(xr.GetName(), ss.Config) {
 		if resource := manifests.ConfigMapResource(ss.Config); !have.Exists[resource] {
 			out[resource] = manifests.ConfigMap(xr.DittoServer, ss.Config)

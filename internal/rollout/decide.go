@@ -45,7 +45,7 @@ const (
 	// DatabasePending means that a database which is new to the server is not ready.
 	DatabasePending Reason = "DatabasePending"
 
-	// ManualPolicy means that the user decides when.
+	// ManualPolicy means that the user decides when the pod is replaced.
 	ManualPolicy Reason = "ManualPolicy"
 )
 
@@ -55,17 +55,17 @@ type Annotations struct {
 	RestartToken string
 }
 
-// An Observed StatefulSet, as far as the decision looks at it.
+// An Observed has the parts of an existing StatefulSet that the decision depends on.
 type Observed struct {
 	Annotations
 
-	// Runs is set unless it is scaled to zero and its pod is gone. A stopped server
-	// holds nothing for the user, and its next pod can wait for its ConfigMap: it starts
-	// with what is wanted.
+	// Runs is set unless the StatefulSet is scaled to zero and its pod is gone. A stopped
+	// server holds nothing for the user, and its next pod can wait for its ConfigMap: it
+	// starts with what is wanted.
 	Runs bool
 }
 
-// A State is what the decision depends on.
+// A State is everything that the decision depends on.
 type State struct {
 	// Observed is the existing StatefulSet, or nil.
 	Observed *Observed
@@ -111,9 +111,9 @@ type Decision struct {
 	Changes []string
 
 	// Pinned is set if the StatefulSet was observed. What is held, whether it runs and
-	// which restartToken is carried on all depend on that observation. It may come from
-	// a cache that lags, so what is sent must not reach a StatefulSet that has changed
-	// since: it would bring an old template back.
+	// which restartToken is carried on all depend on that observation, which may come
+	// from a cache that lags. So what is sent must not reach a StatefulSet that has
+	// changed since: it would bring an old template back.
 	Pinned bool
 }
 

@@ -22,10 +22,11 @@ type Source struct {
 	// Inputs are what the pod reads from Secrets and ConfigMaps, sorted by name.
 	Inputs []podinputs.Value
 
-	// RestartToken is the user's, if set.
+	// RestartToken is the user's, or empty.
 	RestartToken string
 
-	// Spec is a canonical form of the user's whole spec, or nil if that does not count.
+	// Spec is a canonical form of the user's whole spec, or nil if that is not part of
+	// the hash.
 	Spec []byte
 }
 

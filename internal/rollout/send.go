@@ -39,9 +39,9 @@ func Want(want *appsv1.StatefulSet, a Annotations, have *observed.StatefulSet) (
 // TemplateOf returns the pod template of a StatefulSet.
 func TemplateOf(s *structpb.Struct) *structpb.Value { return structs.At(s, "spec", "template") }
 
-// Send returns the StatefulSet that is sent: as it is wanted, or held. If a server is
-// held, its pod template and the configuration that it names stay, and everything else
-// advances. The result shares unchanged parts with the wanted StatefulSet.
+// Send returns the StatefulSet to send: as it is wanted, or held. If it is held, the pod
+// template and the configuration that it names stay, and everything else advances. The
+// result shares unchanged parts with the wanted StatefulSet.
 func Send(wanted *structpb.Struct, have *observed.StatefulSet, d Decision) *structpb.Struct {
 	if !d.Pinned {
 		return wanted
@@ -71,7 +71,7 @@ func Send(wanted *structpb.Struct, have *observed.StatefulSet, d Decision) *stru
 	return s
 }
 
-// cloneField replaces a field that is an object by a copy.
+// cloneField replaces a field that is an object with a copy.
 func cloneField(o *structpb.Struct, name string) *structpb.Struct {
 	field := structs.Clone(o.GetFields()[name].GetStructValue())
 	o.Fields[name] = structpb.NewStructValue(field)

@@ -34,7 +34,7 @@ func withDefaults(spec *v1alpha1.DittoServerSpec) (map[string]any, error) {
 	return m, errors.Wrap(err, "cannot convert the spec")
 }
 
-// prune removes from an object everything that another object has too.
+// prune removes everything from an object that another object has too.
 func prune(object, same map[string]any) {
 	for k, v := range object {
 		o, ok := v.(map[string]any)

@@ -1,4 +1,4 @@
-// Package status says how a server is: in readiness, conditions, status and events.
+// Package status reports the state of a server: readiness, conditions, status and events.
 package status
 
 import (
@@ -266,8 +266,8 @@ func (v *View) restartPending() observed.Condition {
 	return c
 }
 
-// advancing says whether the pod is not yet of the template that is sent. It stays true
-// until the pod is ready, because each change of a condition is a write.
+// advancing says whether the pod does not have the template yet that is sent. It stays
+// true until the pod is ready, because each change of a condition is a write.
 func (v *View) advancing() bool {
 	was := v.XR.Conditions[TypeRestartPending].Reason
 	return len(v.Decision.Changes) > 0 ||

@@ -11,9 +11,9 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
-// Drift describes, a line each, where the volumes of a server differ from its spec. If a
-// claim template has another size, Drift looks the claim itself up: somebody may have
-// resized it by hand, and the template cannot change.
+// Drift describes how the volumes of a server differ from its spec, one line for each
+// difference. If a claim template has another size, Drift looks up the claim itself: the
+// template cannot change, but somebody may have resized the claim by hand.
 func Drift(around *observed.Surroundings, xr *observed.Composite, ss *observed.StatefulSet) []string {
 	if ss == nil {
 		return nil

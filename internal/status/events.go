@@ -7,7 +7,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/rollout"
 )
 
-// An Event is told once, when something happens.
+// An Event reports once that something has happened.
 type Event struct {
 	// Warning is set if somebody has to do something.
 	Warning bool
@@ -15,8 +15,8 @@ type Event struct {
 	Reason, Message string
 }
 
-// Events returns an event for each condition that has begun, or ceased, to need
-// somebody's attention.
+// Events returns an event for each condition that now needs somebody's attention, or no
+// longer does.
 func Events(was map[string]observed.Condition, conditions []observed.Condition) []Event {
 	events := []Event{}
 	for _, c := range conditions {
@@ -30,7 +30,7 @@ func Events(was map[string]observed.Condition, conditions []observed.Condition) 
 	return events
 }
 
-// Restart returns an event if the pod is about to be replaced, once per hash.
+// Restart returns an event if the pod is about to be replaced, once for each hash.
 func Restart(xr *observed.Composite, ss *observed.StatefulSet, d rollout.Decision) []Event {
 	hash := d.Annotations.ConfigHash
 	if d.Action != rollout.Advance || ss == nil || !ss.Runs() || ss.ConfigHash == hash || xr.Status.ConfigHash == hash {
@@ -57,7 +57,7 @@ func needsAttention(c observed.Condition) bool {
 	return false
 }
 
-// shortHash returns enough of a hash to tell two apart.
+// shortHash returns enough of a hash to tell it from another.
 func shortHash(hash string) string {
 	const length = 8
 	return hash[:min(length, len(hash))]
