@@ -24,7 +24,7 @@ type Function struct {
 func (f *Function) RunFunction(_ context.Context, req *fnv1.RunFunctionRequest) (rsp *fnv1.RunFunctionResponse, _ error) {
 	start := time.Now()
 	defer func() {
-		// One DittoServer must not end the function for all others.
+		// A panic over one DittoServer must not end the function for all others.
 		if r := recover(); r != nil {
 			rsp = f.afterPanic(req, r)
 		}

@@ -27,7 +27,7 @@ const (
 	// A pod has 30 seconds to end, unless its runtime config says otherwise.
 	grace = 20 * time.Second
 
-	// This is long enough to cost nothing.
+	// Clients reconnect so rarely that it costs nothing.
 	maxConnectionAge = 30 * time.Minute
 )
 

@@ -23,8 +23,8 @@ func (f *Function) afterPanic(req *fnv1.RunFunctionRequest, r any) *fnv1.RunFunc
 	return rsp
 }
 
-// observedAfterPanic returns what can still be said of the server, unless reading it is
-// what has panicked.
+// observedAfterPanic returns the conditions that are still known, or none if reading the
+// observed resources is what panicked.
 func observedAfterPanic(req *fnv1.RunFunctionRequest) (conditions []observed.Condition) {
 	defer func() { _ = recover() }()
 	p := newPlan(req)

@@ -21,16 +21,17 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
-// A plan is what a call finds out, step by step. Each step needs the steps before it.
+// A plan collects what a call finds out, step by step. Each step needs the steps before
+// it.
 type plan struct {
 	req    *fnv1.RunFunctionRequest
 	look   *observed.Lookups
 	around *observed.Surroundings
 
-	// What is wanted, and what there is.
+	// What is wanted, and what exists.
 	in     *v1beta1.Input
 	xr     *observed.Composite
-	user   *v1alpha1.DittoServerSpec // Before its defaults, if all of it is to count.
+	user   *v1alpha1.DittoServerSpec // Before its defaults, if every change of it restarts the server.
 	have   *observed.Composed
 	holder observed.Holder // Who has the StatefulSet's name.
 
@@ -44,7 +45,7 @@ type plan struct {
 	managed map[string]runtime.Object
 	source  rollout.Source
 
-	// Whether the pod is replaced, by the StatefulSet as it is wanted.
+	// The StatefulSet as it is wanted, and whether its pod is replaced.
 	statefulSet *structpb.Struct
 	decision    rollout.Decision
 }
@@ -160,7 +161,7 @@ func (p *plan) decide() (err error) {
 	return nil
 }
 
-// respond writes what comes back.
+// respond writes the response.
 func (p *plan) respond(f *Function, rsp *fnv1.RunFunctionResponse) error {
 	view, err := p.view()
 	if err != nil {
@@ -233,8 +234,8 @@ func (p *plan) view() (*status.View, error) {
 	}, err
 }
 
-// gone returns what a held server runs with that can no longer be read. The next start
-// of its pod would fail, so it is reported before that.
+// gone returns the inputs of a held server's pod that can no longer be read. The next
+// start of the pod would fail, so they are reported before that.
 func (p *plan) gone() ([]podinputs.Problem, error) {
 	ss := p.have.StatefulSet
 	if p.decision.Action != rollout.Hold || !ss.Runs() {

@@ -29,14 +29,14 @@ func getInput(req *fnv1.RunFunctionRequest) (*v1beta1.Input, error) {
 	return in, problems(response.ReasonInvalidInput, in.Validate())
 }
 
-// getDittoServer returns the composite resource as the user has written it.
+// getDittoServer returns the composite resource as the user wrote it.
 func getDittoServer(req *fnv1.RunFunctionRequest) (*observed.Composite, error) {
 	xr, errs := observed.NewComposite(req.GetObserved().GetComposite().GetResource())
 	return xr, problems(response.ReasonInvalidSpec, errs)
 }
 
-// complete gives a DittoServer its defaults, and validates it, also for the existing
-// server.
+// complete applies the defaults to a DittoServer and validates it, also against the
+// existing server.
 func complete(xr *observed.Composite, in *v1beta1.Input, have *observed.Composed) error {
 	xr.Default(v1alpha1.Defaults{
 		Image:            cmp.Or(in.Image, dittofs.DefaultImage),
