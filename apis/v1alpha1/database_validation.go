@@ -111,7 +111,7 @@ func (s *PerconaBackupSpec) validate(p *field.Path) field.ErrorList {
 	}
 	for name, value := range map[string]string{"fullSchedule": s.FullSchedule, "incrSchedule": s.IncrSchedule} {
 		if !isSchedule(value) {
-			errs = append(errs, field.Invalid(p.Child(name), value, "must be a schedule as cron has it: minute, hour, day of the month, month and day of the week, such as 0 2 * * *"))
+			errs = append(errs, field.Invalid(p.Child(name), value, "must be a cron schedule: minute, hour, day of the month, month and day of the week, such as 0 2 * * *"))
 		}
 	}
 	return append(errs, validateRange(p.Child("retentionDays"), *s.RetentionDays, 1, maxRetentionDays, "pgBackRest accepts no other values")...)

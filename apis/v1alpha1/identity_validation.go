@@ -52,7 +52,7 @@ func (s *LDAPSpec) validate(p *field.Path) field.ErrorList {
 	case s.URL == "":
 		errs = append(errs, field.Required(p.Child("url"), "name the directory, such as ldaps://dc.example.com:636"))
 	case err != nil || u.Hostname() == "" || !isPort(u.Port()) || u.Scheme != "ldap" && u.Scheme != "ldaps":
-		errs = append(errs, field.Invalid(p.Child("url"), s.URL, "must start with ldap:// or ldaps:// and name a host, and if wanted a port from 1 to 65535"))
+		errs = append(errs, field.Invalid(p.Child("url"), s.URL, "must start with ldap:// or ldaps:// and name a host, and optionally a port from 1 to 65535"))
 	case u.Scheme == "ldap" && !s.StartTLS && !s.AllowPlaintext:
 		errs = append(errs, field.Invalid(p.Child("url"), s.URL, "would send the bind password unencrypted, and the server refuses that. Use ldaps://, or set startTLS, or else allowPlaintext"))
 	}
@@ -134,7 +134,7 @@ func (s *KerberosSpec) validate(p *field.Path) field.ErrorList {
 	if s.MachineAccount.IsEnabled() {
 		errs = append(errs, s.MachineAccount.validate(p.Child("machineAccount"))...)
 		if s.NetBIOSDomain == "" {
-			errs = append(errs, field.Required(p.Child("netbiosDomain"), "without it the server leaves the machine account unused. Name the domain's short name"))
+			errs = append(errs, field.Required(p.Child("netbiosDomain"), "without it the server does not use the machine account. Set the domain's short name"))
 		}
 	}
 
@@ -163,7 +163,7 @@ func (s *MachineAccountSpec) validate(p *field.Path) field.ErrorList {
 		errs = append(errs, field.Forbidden(p.Child("keytabSecretRef"), "the server reads no keytab of a machine account. Put the account's password into a Secret and name it in secretRef"))
 	}
 	if s.SecretRef == nil {
-		errs = append(errs, field.Required(p.Child("secretRef"), "without the account's password the server leaves the machine account unused. Name its Secret and key"))
+		errs = append(errs, field.Required(p.Child("secretRef"), "without the account's password the server does not use the machine account. Name its Secret and key"))
 	} else {
 		errs = append(errs, s.SecretRef.validate(p.Child("secretRef"))...)
 	}

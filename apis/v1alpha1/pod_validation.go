@@ -26,12 +26,12 @@ func (s *DittoServerSpec) validatePod(spec *field.Path) field.ErrorList {
 	errs := field.ErrorList{}
 	for _, reserved := range []string{LabelName, LabelServer} {
 		if v, ok := s.PodLabels[reserved]; ok {
-			errs = append(errs, field.Invalid(spec.Child("podLabels").Key(reserved), v, "is what the Services find the pod by. Remove it"))
+			errs = append(errs, field.Invalid(spec.Child("podLabels").Key(reserved), v, "is reserved: the Services find the pod by this label. Remove it"))
 		}
 	}
 	for _, reserved := range []string{AnnotationConfigHash, AnnotationRestartToken} {
 		if v, ok := s.PodAnnotations[reserved]; ok {
-			errs = append(errs, field.Invalid(spec.Child("podAnnotations").Key(reserved), v, "is the function's own. Remove it; spec.rollout.restartToken restarts the server"))
+			errs = append(errs, field.Invalid(spec.Child("podAnnotations").Key(reserved), v, "is reserved for the function. Remove it. To restart the server, set spec.rollout.restartToken"))
 		}
 	}
 	errs = append(errs, metav1validation.ValidateLabels(s.PodLabels, spec.Child("podLabels"))...)
@@ -71,11 +71,11 @@ func validatePodAnnotations(annotations map[string]string, p *field.Path) field.
 		at := p.Key(name)
 		switch {
 		case name == corev1.MirrorPodAnnotationKey, name == corev1.TolerationsAnnotationKey:
-			errs = append(errs, field.Forbidden(at, "is Kubernetes' own, and the pod would not be created. Remove it"))
+			errs = append(errs, field.Forbidden(at, "is reserved for Kubernetes, which would not create the pod. Remove it"))
 		case strings.HasPrefix(name, corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix):
-			errs = append(errs, field.Forbidden(at, "is an old form of spec.securityContext.appArmorProfile. Set that"))
+			errs = append(errs, field.Forbidden(at, "is an old form of spec.securityContext.appArmorProfile. Set that instead"))
 		case name == corev1.SeccompPodAnnotationKey, strings.HasPrefix(name, corev1.SeccompContainerAnnotationKeyPrefix):
-			errs = append(errs, field.Forbidden(at, "is an old form of spec.securityContext.seccompProfile. Set that"))
+			errs = append(errs, field.Forbidden(at, "is an old form of spec.securityContext.seccompProfile. Set that instead"))
 		case name == corev1.PodDeletionCost:
 			if _, err := strconv.ParseInt(value, 10, 32); err != nil {
 				errs = append(errs, field.Invalid(at, value, "must be a whole number"))

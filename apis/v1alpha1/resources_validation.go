@@ -59,7 +59,7 @@ func validateResource(name corev1.ResourceName, q resource.Quantity, p *field.Pa
 	case isFraction(q) && isExtended(name):
 		return field.ErrorList{field.Invalid(p, q.String(), "must be a whole number")}
 	case isFraction(q):
-		return field.ErrorList{field.Invalid(p, q.String(), "is a fraction of a byte: m is for thousandths. Write 512Mi or 512M for megabytes")}
+		return field.ErrorList{field.Invalid(p, q.String(), "is a fraction of a byte, because the suffix m means thousandths. Write 512Mi or 512M for megabytes")}
 	case isHugePages(name):
 		if size, err := pageSize(name); err != nil || size.Sign() <= 0 || isFraction(size) || q.Value()%size.Value() != 0 {
 			return field.ErrorList{field.Invalid(p, q.String(), "must be a multiple of the page's size")}
@@ -73,7 +73,7 @@ func validateRequest(name corev1.ResourceName, q resource.Quantity, limits corev
 	limit, limited := limits[name]
 	switch exact := isHugePages(name) || isExtended(name); {
 	case exact && (!limited || q.Cmp(limit) != 0):
-		return field.ErrorList{field.Invalid(p, q.String(), "must have a limit that is the same: this resource is given whole")}
+		return field.ErrorList{field.Invalid(p, q.String(), "must be equal to its limit: Kubernetes does not overcommit this resource. Set both to the same value")}
 	case limited && q.Cmp(limit) > 0:
 		return field.ErrorList{field.Invalid(p, q.String(), fmt.Sprintf("must be at most the limit (%s)", limit.String()))}
 	}

@@ -91,7 +91,7 @@ func validateLabelKeys(match, mismatch []string, selector *metav1.LabelSelector,
 			errs = append(errs, metav1validation.ValidateLabelName(key, at)...)
 			switch {
 			case selector == nil:
-				errs = append(errs, field.Forbidden(at, "narrows a labelSelector, and there is none. Set one, or remove it"))
+				errs = append(errs, field.Forbidden(at, "needs a labelSelector, which it narrows. Set one, or remove it"))
 			case name == "matchLabelKeys" && (slices.Contains(selected, key) || slices.Contains(mismatch, key)):
 				errs = append(errs, field.Invalid(at, key, "is also in labelSelector or mismatchLabelKeys. Remove one of the two"))
 			}
@@ -102,7 +102,7 @@ func validateLabelKeys(match, mismatch []string, selector *metav1.LabelSelector,
 
 func validateTopologyKey(key string, p *field.Path) field.ErrorList {
 	if key == "" {
-		return field.ErrorList{field.Required(p, "name the node's label that the domains are told by, such as kubernetes.io/hostname")}
+		return field.ErrorList{field.Required(p, "name the node label that tells the domains apart, such as kubernetes.io/hostname")}
 	}
 	return metav1validation.ValidateLabelName(key, p)
 }
@@ -154,7 +154,7 @@ func validateAffinity(a *corev1.Affinity, p *field.Path) field.ErrorList {
 }
 
 func validateWeight(weight int32, p *field.Path) field.ErrorList {
-	return validateRange(p.Child("weight"), weight, 1, 100, "it is what the others are weighed against")
+	return validateRange(p.Child("weight"), weight, 1, 100, "Kubernetes accepts no other weight")
 }
 
 func validatePodTerm(t *corev1.PodAffinityTerm, p *field.Path) field.ErrorList {
@@ -177,15 +177,15 @@ func validateNodeTerm(t *corev1.NodeSelectorTerm, p *field.Path) field.ErrorList
 		switch r.Operator {
 		case corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn:
 			if len(r.Values) == 0 {
-				errs = append(errs, field.Required(at.Child("values"), fmt.Sprintf("the operator %s compares with values", r.Operator)))
+				errs = append(errs, field.Required(at.Child("values"), fmt.Sprintf("the operator %s needs at least one value. Name it", r.Operator)))
 			}
 		case corev1.NodeSelectorOpExists, corev1.NodeSelectorOpDoesNotExist:
 			if len(r.Values) > 0 {
-				errs = append(errs, field.Forbidden(at.Child("values"), fmt.Sprintf("the operator %s compares with none. Remove them", r.Operator)))
+				errs = append(errs, field.Forbidden(at.Child("values"), fmt.Sprintf("the operator %s takes no values. Remove them", r.Operator)))
 			}
 		case corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt:
 			if len(r.Values) != 1 {
-				errs = append(errs, field.Required(at.Child("values"), fmt.Sprintf("the operator %s compares with one value", r.Operator)))
+				errs = append(errs, field.Required(at.Child("values"), fmt.Sprintf("the operator %s needs exactly one value. Name it", r.Operator)))
 			} else if _, err := strconv.ParseInt(r.Values[0], 10, 64); err != nil {
 				errs = append(errs, field.Invalid(at.Child("values").Index(0), r.Values[0], fmt.Sprintf("must be a whole number, as the operator is %s", r.Operator)))
 			}

@@ -71,7 +71,7 @@ func (s *DittoServerSpec) validateSecurity(spec *field.Path) field.ErrorList {
 		if c := s.SecurityContext; c != nil && c.RunAsNonRoot != nil {
 			p = container.Child("runAsNonRoot")
 		}
-		errs = append(errs, field.Invalid(p, true, "the server is to run as user 0, which is root, and the pod would never be created. Set another runAsUser, or false"))
+		errs = append(errs, field.Invalid(p, true, "must be false for runAsUser 0, which is root: the pod would never be created. Set it to false, or choose another runAsUser"))
 	}
 
 	errs = append(errs, e.validatePort(*s.ControlPlane.Port, spec.Child("controlPlane", "port"))...)
@@ -194,7 +194,7 @@ func validateProfile[T ~string](t T, file *string, p *field.Path, localhost T, o
 	case t == localhost && (file == nil || strings.TrimSpace(*file) == ""):
 		errs = append(errs, field.Required(p.Child("localhostProfile"), "name the profile's file on the node"))
 	case t == localhost && (strings.TrimSpace(*file) != *file || len(*file) > maxProfile):
-		errs = append(errs, field.Invalid(p.Child("localhostProfile"), *file, fmt.Sprintf("must have no blanks at its ends, and at most %d bytes", maxProfile)))
+		errs = append(errs, field.Invalid(p.Child("localhostProfile"), *file, fmt.Sprintf("must not start or end with a blank, and must have at most %d bytes", maxProfile)))
 	case t != localhost && file != nil:
 		errs = append(errs, field.Invalid(p.Child("localhostProfile"), *file, fmt.Sprintf("is for the type %s. Remove it", localhost)))
 	}

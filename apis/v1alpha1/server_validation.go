@@ -21,7 +21,7 @@ func (s *ControlPlaneSpec) validate(p *field.Path) field.ErrorList {
 	case s.CertSecretName != "":
 		errs = append(errs, validateSecretName(p.Child("certSecretName"), s.CertSecretName)...)
 	case s.TLS:
-		errs = append(errs, field.Required(p.Child("certSecretName"), "tls is true, and it takes a Secret with tls.crt and tls.key to serve it. Name one, or remove tls"))
+		errs = append(errs, field.Required(p.Child("certSecretName"), "tls is true, which needs a Secret with tls.crt and tls.key. Name one, or remove tls"))
 	}
 	if s.ClientCASecretName != "" {
 		errs = append(errs, validateSecretName(p.Child("clientCASecretName"), s.ClientCASecretName)...)
@@ -110,7 +110,7 @@ func (s *DittoServerSpec) validatePorts(spec *field.Path) field.ErrorList {
 func (s *MetricsSpec) validate(p *field.Path) field.ErrorList {
 	errs := field.ErrorList{}
 	if !metricsPathPattern.MatchString(s.Path) || path.Clean(s.Path) != s.Path && path.Clean(s.Path)+"/" != s.Path {
-		errs = append(errs, field.Invalid(p.Child("path"), s.Path, "must be a path such as /metrics, without '//', '.' and '..', and without blanks and any of {}?#: the server takes it for a pattern"))
+		errs = append(errs, field.Invalid(p.Child("path"), s.Path, "must be a path such as /metrics, without '//', '.' and '..', and without blanks and any of {}?#: the server reads it as a pattern"))
 	}
 	errs = append(errs, validateTexts(p, map[string]string{"path": s.Path})...)
 	if s.BearerTokenSecret != nil {

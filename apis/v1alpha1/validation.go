@@ -65,7 +65,7 @@ func validateMetadata(name, namespace string) field.ErrorList {
 		errs = append(errs, field.Required(meta.Child("name"), "name the DittoServer"))
 	case utf8.RuneCountInString(name) > MaxNameLength:
 		errs = append(errs, field.Invalid(meta.Child("name"), name,
-			fmt.Sprintf("must be at most %d characters, but has %d: names of Kubernetes objects are made of it", MaxNameLength, utf8.RuneCountInString(name))))
+			fmt.Sprintf("must be at most %d characters, but has %d: the names of Kubernetes objects start with it", MaxNameLength, utf8.RuneCountInString(name))))
 	}
 	if msgs := validation.IsDNS1035Label(name); name != "" && len(name) <= validation.DNS1035LabelMaxLength && len(msgs) > 0 {
 		errs = append(errs, field.Invalid(meta.Child("name"), name,
