@@ -47,7 +47,7 @@ type CLI struct {
 	MaxRecvMessageSize int           `default:"16"                                                             env:"MAX_RECV_MESSAGE_SIZE"                                                                            help:"Largest request to accept, in MB."`
 	Health             string        `default:":8081"                                                          help:"Address to answer gRPC health checks on, without TLS, for the kubelet's probes. Empty for none."`
 	MetricsAddress     string        `default:":8080"                                                          help:"Address to serve Prometheus metrics on, at /metrics. Empty for none."`
-	TTL                time.Duration `default:"60s"                                                            help:"How long Crossplane may wait until it runs the function again, where the Input says nothing."`
+	TTL                time.Duration `default:"60s"                                                            help:"How long Crossplane may wait until it runs the function again, unless the Input sets a ttl."`
 }
 
 // Validate returns what is wrong with the flags.

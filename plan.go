@@ -100,7 +100,7 @@ func (p *plan) resolve() (err error) {
 	managed, absent := podinputs.Generate(p.xr, p.have, p.around, sources)
 	p.managed = managed
 	if account := podinputs.Secret(manifests.PerconaSecret(p.xr.DittoServer)); p.databasePending() && sources[account] == nil {
-		absent[account] = podinputs.Absent{Creating: p.kinds.Percona != observed.KindMissing, Text: "Percona's operator writes it, and is not installed"}
+		absent[account] = podinputs.Absent{Creating: p.kinds.Percona != observed.KindMissing, Text: "Percona's operator writes it, but is not installed"}
 	}
 	p.secrets = podinputs.Resolve(inputs, sources, absent)
 

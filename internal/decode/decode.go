@@ -41,7 +41,7 @@ func Strict[T any](p *field.Path, object map[string]any) (*T, field.ErrorList) {
 		return nil, field.ErrorList{field.InternalError(p, err)}
 	}
 	for _, u := range unknown {
-		errs = append(errs, field.Forbidden(p, fmt.Sprintf("%s. Correct its name or remove it. Known are: %s", u, strings.Join(names[T](), ", "))))
+		errs = append(errs, field.Forbidden(p, fmt.Sprintf("%s. Correct its name or remove it. Known fields: %s", u, strings.Join(names[T](), ", "))))
 	}
 	return into, errs
 }

@@ -31,7 +31,7 @@ func ValidateChange(ds *v1alpha1.DittoServer, existing Existing) field.ErrorList
 	if existing.Database && !ds.Spec.Percona.Enabled {
 		name := PerconaName(ds)
 		errs = append(errs, field.Invalid(spec.Child("percona", "enabled"), false, fmt.Sprintf(
-			"would delete PerconaPGCluster %q with its data. To keep it, take its metadata.ownerReferences away, after which Crossplane 2.4 or later leaves it alone; to lose it, delete it yourself. Until then set enabled to true", name)))
+			"would delete PerconaPGCluster %q with its data. To keep it, remove its metadata.ownerReferences: Crossplane 2.4 or later then leaves it alone. To lose it, delete it yourself. Until then, set enabled to true", name)))
 	}
 
 	if existing.Immutable == nil {
@@ -40,7 +40,7 @@ func ValidateChange(ds *v1alpha1.DittoServer, existing Existing) field.ErrorList
 	if existing.Keytab && ds.Spec.Identity.Kerberos == nil {
 		errs = append(errs, field.Required(spec.Child("identity", "kerberos"),
 			"the running server keeps in its database that Kerberos is on, and does not start without the keytab. "+
-				"Keep the block with its references, turn Kerberos off through the server's API, and then leave of the block just enabled: false"))
+				"Keep the block with its references, turn Kerberos off through the server's API, and then reduce the block to enabled: false"))
 	}
 	if !existing.Immutable.hasContent() {
 		const why = "the running server has no volume there: contentSize was not set when it was created. Choose another directory"

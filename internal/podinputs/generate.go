@@ -77,7 +77,7 @@ func holder(around *observed.Surroundings, s *Source) observed.Holder {
 func known(xr *observed.Composite, have *observed.Composed, around *observed.Surroundings) (pending bool, why string) {
 	const another = "or name a Secret with the password in spec.identity.admin.passwordSecretRef"
 	if have.StatefulSet != nil {
-		return false, "the server's database has the password that was in it, so no other is generated. Bring the Secret back, " + another
+		return false, "the server's database has the password that was in this Secret, so the function does not generate another. Restore the Secret, " + another
 	}
 	template := manifests.DatabaseClaim(xr.DittoServer)
 	if template == "" {
@@ -91,8 +91,8 @@ func known(xr *observed.Composite, have *observed.Composed, around *observed.Sur
 		return true, ""
 	case c.Object != nil:
 		name := manifests.ClaimName(xr.GetName(), template)
-		return false, fmt.Sprintf("PersistentVolumeClaim %q holds the database of an earlier server of this name, with the password that was in this Secret, so no other is generated. "+
-			"Bring the Secret back, %s. If the password is lost, delete the claim, and with it all that is in the database", name, another)
+		return false, fmt.Sprintf("PersistentVolumeClaim %q holds the database of an earlier server of this name, with the password that was in this Secret, so the function does not generate another. "+
+			"Restore the Secret, %s. If the password is lost, delete the claim, and with it everything in the database", name, another)
 	}
 	return false, ""
 }

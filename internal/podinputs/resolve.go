@@ -95,7 +95,7 @@ func sorted(refs []Ref) []Ref {
 	return slices.Compact(refs)
 }
 
-const goneText = "the running server was started with it, and it no longer exists"
+const goneText = "the running server was started with it, but it no longer exists"
 
 // Gone returns the inputs of a running pod that can no longer be read. The pod's next
 // start would fail.

@@ -47,7 +47,7 @@ func Desired(rsp *fnv1.RunFunctionResponse, resources map[string]Resource) error
 	for _, name := range slices.Sorted(maps.Keys(resources)) {
 		if _, taken := rsp.GetDesired().GetResources()[name]; taken {
 			return FatalError{Reason: ReasonNameTaken, Err: errors.Errorf(
-				"an earlier step of the pipeline desires a resource with the name %q, which is this function's. Give it another name in the Composition, or remove a second step of this function", name)}
+				"an earlier step of the pipeline desires a resource with the name %q, which this function uses. Give that resource another name in the Composition, or remove a second step of this function", name)}
 		}
 	}
 	for name, r := range resources {

@@ -144,8 +144,8 @@ func (v *View) secretsResolved() observed.Condition {
 		c.Message = list(s.Problems) + ". " + consequence(v.Decision)
 	case len(v.Gone) > 0:
 		c.Status, c.Reason = observed.False, "GoneForRunning"
-		c.Message = list(v.Gone) + ". All that the new configuration needs is there, but the server still runs with the old one, and its pod cannot start again without this. " +
-			"Bring it back, or let the server restart with what waits (see RestartPending)"
+		c.Message = list(v.Gone) + ". The new configuration has everything that it needs, but the server still runs with the old one, and its pod cannot start again without this. " +
+			"Restore it, or let the server restart with the new configuration (see RestartPending)"
 	case len(s.Creating) > 0:
 		c.Status, c.Reason = observed.False, reasonCreating
 		c.Message = "Being created: " + refs(s.Creating)
@@ -176,7 +176,7 @@ func refs(rs []podinputs.Ref) string {
 func consequence(d rollout.Decision) string {
 	switch d.Action {
 	case rollout.Withhold:
-		return "The server is created once this is right."
+		return "The server is created once this is corrected."
 	case rollout.Hold:
 		return "Until then the running server stays as it is, and its pod is not replaced."
 	case rollout.Advance:
@@ -237,7 +237,7 @@ func (v *View) restartPending() observed.Condition {
 		c.Status, c.Reason, c.Message = observed.True, reasonRestarting, "The server's pod is being replaced"
 		if v.refused() {
 			c.Reason = reasonRefused
-			c.Message = fmt.Sprintf("The StatefulSet was sent, but the API server did not accept it. What waits: %s. The condition Synced and Crossplane's events say why, "+
+			c.Message = fmt.Sprintf("The StatefulSet was sent, but the API server did not accept it. Pending changes: %s. The condition Synced and Crossplane's events say why, "+
 				"for example an admission policy or another field manager", waits)
 		}
 		return c
@@ -261,7 +261,7 @@ func (v *View) restartPending() observed.Condition {
 	case rollout.NameTaken:
 		c.Status, c.Message = observed.True, "The server restarts when the name of its ConfigMap is free"
 	case rollout.SecretsPending, rollout.SecretsMissing, rollout.LookupsPending:
-		c.Status, c.Message = observed.Unknown, "Whether the server has to restart will be known when its Secrets are"
+		c.Status, c.Message = observed.Unknown, "The function can tell whether the server has to restart once its Secrets are known and valid"
 	}
 	return c
 }
@@ -303,7 +303,7 @@ func (v *View) namesAvailable() observed.Condition {
 	switch {
 	case len(taken) > 0:
 		c.Status, c.Reason = observed.False, reasonTaken
-		c.Message = fmt.Sprintf("Somebody else has objects of these names: %s. They are left alone, and the DittoServer does without its own. Delete them, or give the DittoServer another name", strings.Join(taken, ", "))
+		c.Message = fmt.Sprintf("Somebody else has objects of these names: %s. The function leaves them alone and does not compose its own. Delete them, or create the DittoServer under another name", strings.Join(taken, ", "))
 	case len(leaving) > 0:
 		c.Status, c.Reason = observed.False, "Deleting"
 		c.Message = "Being deleted with an earlier DittoServer of the name: " + strings.Join(leaving, ", ")

@@ -71,7 +71,7 @@ func TestViewConditions(t *testing.T) {
 		}, typ: TypeSecretsResolved, want: "False Unresolved", says: `Secret "jwt", key "key": its value is empty. Until then the running server stays`},
 		"SecretWithheld": {reason: "A new server waits.", given: func(v *View) { v.Secrets.Problems = []podinputs.Problem{key}; v.Decision.Action = rollout.Withhold }, typ: TypeSecretsResolved, want: "False Unresolved", says: "created once"},
 		"SecretProceed":  {reason: "The platform team wants it to run.", given: func(v *View) { v.Secrets.Problems = []podinputs.Problem{key} }, typ: TypeSecretsResolved, want: "False Unresolved", says: "runs anyway"},
-		"SecretGone":     {reason: "The pod that runs would not start again.", given: func(v *View) { v.Gone = []podinputs.Problem{key}; v.Decision = held(rollout.ManualPolicy) }, typ: TypeSecretsResolved, want: "False GoneForRunning", says: "Bring it back"},
+		"SecretGone":     {reason: "The pod that runs would not start again.", given: func(v *View) { v.Gone = []podinputs.Problem{key}; v.Decision = held(rollout.ManualPolicy) }, typ: TypeSecretsResolved, want: "False GoneForRunning", says: "Restore it"},
 		"SecretsPending": {reason: "What is not looked up yet is not missing.", given: func(v *View) { v.Secrets.Pending = []podinputs.Ref{podinputs.Secret("jwt")} }, typ: TypeSecretsResolved, want: "Unknown Pending"},
 		"UpToDate":       {reason: "Nothing waits.", typ: TypeRestartPending, want: "False UpToDate"},
 		"Restarting":     {reason: "What is sent is not there yet.", given: func(v *View) { v.Decision.Changes = []string{"image"} }, typ: TypeRestartPending, want: "True Restarting"},
@@ -83,7 +83,7 @@ func TestViewConditions(t *testing.T) {
 			v.Decision.Changes = []string{"image"}
 			v.XR.Conditions[TypeRestartPending] = observed.Condition{Reason: "Restarting"}
 			v.XR.Conditions["Synced"] = observed.Condition{Status: observed.False}
-		}, typ: TypeRestartPending, want: "True Refused", says: "What waits: image"},
+		}, typ: TypeRestartPending, want: "True Refused", says: "Pending changes: image"},
 		"Manual": {reason: "The user is asked, and told what waits.", given: func(v *View) { v.Decision = held(rollout.ManualPolicy, "image", "resources") }, typ: TypeRestartPending, want: "True ManualPolicy", says: "restartToken: image, resources"},
 		"ManualNotReady": {reason: "What would repair the server waits too.", given: func(v *View) {
 			v.Decision = held(rollout.ManualPolicy, "image")

@@ -37,7 +37,7 @@ func Restart(xr *observed.Composite, ss *observed.StatefulSet, d rollout.Decisio
 		return nil
 	}
 	return []Event{{Reason: "ConfigHashChanged", Message: fmt.Sprintf(
-		"The server restarts: what it has read at its start has changed (configuration %s, in place of %s)", shortHash(hash), shortHash(ss.ConfigHash))}}
+		"The server restarts: what it reads at its start has changed (configuration %s instead of %s)", shortHash(hash), shortHash(ss.ConfigHash))}}
 }
 
 // needsAttention says whether somebody must do something about a condition.

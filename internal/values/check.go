@@ -36,7 +36,7 @@ func Check(input string, value []byte) string {
 	switch input {
 	case dittofs.EnvJWTSecret:
 		if len(value) < minJWTSecret {
-			return fmt.Sprintf("the key that signs tokens must have at least %d bytes, and has fewer", minJWTSecret)
+			return fmt.Sprintf("the signing key must have at least %d bytes, and has fewer", minJWTSecret)
 		}
 	case dittofs.EnvAdminPassword:
 		if len(value) < minAdminPassword || len(value) > maxAdminPassword {
@@ -73,7 +73,7 @@ func checkEnv(name string, value []byte) string {
 	case bytes.IndexByte(value, 0) >= 0:
 		return "a variable cannot have a zero byte in its value"
 	case !utf8.Valid(value):
-		return "a variable has to be UTF-8, as Kubernetes passes it on as text. Write binary values in hexadecimal or base64"
+		return "a variable has to be UTF-8, because Kubernetes passes it on as text. Write binary values in hexadecimal or base64"
 	case len(name)+len("=")+len(value)+len("\x00") > maxEnv:
 		return fmt.Sprintf("a variable can have at most %d KiB, with its name", maxEnv>>10)
 	}

@@ -59,7 +59,7 @@ var timeZone = regexp.MustCompile(`(time_zone|TimeZone|timezone)=(UTC&)?`)
 // would refuse it, or use one that nobody intended.
 func checkTimeZone(value string) string {
 	if m := timeZone.FindStringSubmatch(value); len(m) > 0 && m[2] == "" {
-		return "the server's database driver takes a part of it for the setting of a time zone. Choose one without an equals sign"
+		return "the server's database driver reads a part of it as a time zone. Choose a value without an equals sign"
 	}
 	return ""
 }
@@ -72,7 +72,7 @@ func checkPort(port string) string {
 		return "it must be a port from 1 to 65535, without blanks or a newline"
 	}
 	if decimal, err := strconv.ParseInt(strings.ReplaceAll(port, "_", ""), 10, 64); err == nil && decimal != n {
-		return "it starts with a zero, so the server takes it for an octal number. Write it without"
+		return "it starts with a zero, so the server reads it as an octal number. Remove the zero"
 	}
 	return ""
 }
