@@ -284,7 +284,7 @@ func TestRollout(t *testing.T) {
 			want:   want{Hash: fresh, Announced: true, TTL: ttl, SecretsResolved: "FALSE Unresolved", RestartPending: "TRUE Restarting", Progressing: "TRUE RollingOut"},
 		},
 		"ProceedNotWithoutSigningKey": {
-			reason: "Without the key that signs tokens, the other Secrets could be guessed from the hash, and the server would not start.",
+			reason: "Without the signing key, the other Secrets could be guessed from the hash, and the server would not start.",
 			given:  func(c *cluster) { c.SetInput("missingSecrets: Proceed") },
 			when:   func(c *cluster) { c.DeleteSecret("jwt") },
 			want:   want{Hash: absent, TTL: pendingTTL, SecretsResolved: "FALSE Unresolved", RestartPending: "FALSE UpToDate", Progressing: "FALSE Waiting"},
