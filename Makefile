@@ -10,6 +10,9 @@ CORE := $(BIN)/crossplane-core
 
 CONTROLPLANE := $(addprefix $(BIN)/,etcd kube-apiserver kube-controller-manager kubectl)
 
+# What runs on the node that make cluster brings up, and in it.
+CLUSTER := $(CONTROLPLANE) $(CORE) $(addprefix $(BIN)/,kubelet kube-scheduler kube-proxy coredns dfs crossplane)
+
 XPKG := $(CURDIR)/.cache/xpkg/function-dittoserver
 CONFIGURATION := $(CURDIR)/.cache/xpkg/configuration-dittoserver
 ARCHS ?= amd64 arm64
@@ -51,6 +54,23 @@ e2e: $(BIN)/crossplane $(CORE) $(CONTROLPLANE) $(BIN)/kwok xpkg ## Test on a rea
 .PHONY: xpkg
 xpkg: $(ARCHS:%=$(XPKG)-%.xpkg) $(CONFIGURATION).xpkg ## Build the function for each of ARCHS, and the Configuration for REGISTRY, into .cache/xpkg.
 
+.PHONY: cluster
+cluster: $(BIN)/cluster $(CLUSTER) xpkg ## Run a cluster of one node on this machine, with Crossplane and the function in it. Needs Linux, and root.
+	@$(SUDO) $(BIN)/cluster up $(CURDIR)
+
+.PHONY: cluster-down
+cluster-down: $(BIN)/cluster ## End what make cluster runs, and remove all that it has made.
+	@$(SUDO) $(BIN)/cluster down $(CURDIR)
+
+.PHONY: cluster-test
+cluster-test: $(BIN)/cluster $(CLUSTER) xpkg ## Run a DittoServer in such a cluster, take its process and its pod away, and end the cluster.
+	go -C test/cluster test -count=1 -timeout=40m -v .
+
+.PHONY: cluster-packages
+cluster-packages: ## Install the Debian packages that make cluster uses: containerd, and tools for networks.
+	@missing=$$(for p in containerd runc containernetworking-plugins iproute2 nftables; do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+	if [ -n "$$missing" ]; then $(SUDO) apt-get update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; fi
+
 .PHONY: debian-packages
 debian-packages: ## Install the Debian packages that make test uses: a sandbox, PostgreSQL, an NFS client.
 	@missing=$$(for p in bubblewrap postgresql libnfs-utils; do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
@@ -78,7 +98,7 @@ lint fmt: export GOLANGCI_LINT_CACHE = $(CURDIR)/.cache/golangci-lint
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Lint all modules that have code.
-	@for m in . test/e2e tools/generate tools/image; do echo "golangci-lint run ($$m)"; (cd $$m && $(BIN)/golangci-lint run) || exit 1; done
+	@for m in . test/cluster test/e2e tools/coredns tools/generate tools/image; do echo "golangci-lint run ($$m)"; (cd $$m && $(BIN)/golangci-lint run) || exit 1; done
 
 .PHONY: fmt
 fmt: $(BIN)/golangci-lint ## Format.
@@ -124,6 +144,10 @@ $(BIN)/function: $(SOURCES) go.mod go.sum
 $(BIN)/echo: $(SOURCES) test/echo/main.go go.mod go.sum
 	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $@ ./test/echo
 
+$(BIN)/cluster: $(wildcard test/cluster/*) $(wildcard internal/functest/host/*.go) internal/dittofs/contract.go
+	@echo 'Building the cluster (a minute the first time)'
+	@go -C test/cluster build -o $@ .
+
 $(XPKG)-%.xpkg: $(SOURCES) go.mod go.sum $(shell find package -type f) $(BIN)/image $(BIN)/crossplane
 	@echo 'Building the package for $* (a minute the first time)'
 	@CGO_ENABLED=0 GOOS=linux GOARCH=$* go build -trimpath -ldflags='-s -w' -o .cache/xpkg/$*/function .
@@ -160,7 +184,11 @@ $(eval $(call tool,dfsctl,dittofs,github.com/marmos91/dittofs/cmd/dfsctl,a momen
 $(eval $(call tool,etcd,controlplane,go.etcd.io/etcd/server/v3,about a minute))
 $(eval $(call tool,kube-apiserver,controlplane,k8s.io/kubernetes/cmd/kube-apiserver,about four minutes))
 $(eval $(call tool,kube-controller-manager,controlplane,k8s.io/kubernetes/cmd/kube-controller-manager,about a minute))
+$(eval $(call tool,kubelet,controlplane,k8s.io/kubernetes/cmd/kubelet,about three minutes))
+$(eval $(call tool,kube-scheduler,controlplane,k8s.io/kubernetes/cmd/kube-scheduler,about a minute))
+$(eval $(call tool,kube-proxy,controlplane,k8s.io/kubernetes/cmd/kube-proxy,about a minute))
 $(eval $(call tool,kubectl,controlplane,k8s.io/kubernetes/cmd/kubectl,about a minute))
+$(eval $(call tool,coredns,coredns,.,about a minute))
 $(eval $(call tool,kwok,kwok,sigs.k8s.io/kwok/cmd/kwok,about two minutes))
 $(eval $(call tool,image,image,.,a moment))
 $(eval $(call tool,golangci-lint,lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,about a minute))
@@ -168,7 +196,8 @@ $(eval $(call tool,govulncheck,vulncheck,golang.org/x/vuln/cmd/govulncheck,a mom
 $(eval $(call tool,controller-gen,generate,sigs.k8s.io/controller-tools/cmd/controller-gen,under a minute))
 $(eval $(call tool,crd2xrd,generate,./crd2xrd,a moment))
 
-# The server runs in a sandbox without any library, as it does in its image.
-$(BIN)/dfs: export CGO_ENABLED = 0
+# These run without any library, in images made from scratch.
+$(addprefix $(BIN)/,dfs coredns cluster crossplane crossplane-core): export CGO_ENABLED = 0
 $(BIN)/crd2xrd: tools/generate/crd2xrd/main.go
 $(BIN)/image: tools/image/main.go
+$(BIN)/coredns: tools/coredns/main.go
