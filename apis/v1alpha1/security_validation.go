@@ -45,18 +45,34 @@ func (s *DittoServerSpec) securityOf() security {
 		}
 	}
 
-	capabilities := ptr.Deref(c.Capabilities, corev1.Capabilities{})
-	has := func(cs []corev1.Capability, name string) bool {
-		return slices.ContainsFunc(cs, func(c corev1.Capability) bool { return strings.EqualFold(string(c), name) })
-	}
-	drops := capabilities.Drop
-	if drops == nil && !has(capabilities.Add, "ALL") {
-		drops = []corev1.Capability{"ALL"}
-	}
-	e.escalates = e.privileged || has(capabilities.Add, "SYS_ADMIN")
+	adds, drops := ptr.Deref(c.Capabilities, corev1.Capabilities{}).Add, DroppedCapabilities(c.Capabilities)
+	e.escalates = Escalates(&c)
 	// A process that is not root has none of its container's capabilities.
-	e.bind = e.user == 0 && (e.privileged || !has(drops, "NET_BIND_SERVICE") && (has(capabilities.Add, "NET_BIND_SERVICE") || !has(drops, "ALL")))
+	e.bind = e.user == 0 && (e.privileged || !hasCapability(drops, "NET_BIND_SERVICE") && (hasCapability(adds, "NET_BIND_SERVICE") || !hasCapability(drops, "ALL")))
 	return e
+}
+
+// DroppedCapabilities returns the capabilities that a container drops. By default these
+// are ALL, unless the user adds ALL and so wants none of them dropped.
+func DroppedCapabilities(c *corev1.Capabilities) []corev1.Capability {
+	switch {
+	case c == nil:
+		return []corev1.Capability{"ALL"}
+	case c.Drop == nil && !hasCapability(c.Add, "ALL"):
+		return []corev1.Capability{"ALL"}
+	}
+	return c.Drop
+}
+
+// Escalates says whether Kubernetes would refuse allowPrivilegeEscalation: false.
+func Escalates(c *corev1.SecurityContext) bool {
+	return ptr.Deref(c.Privileged, false) || c.Capabilities != nil && hasCapability(c.Capabilities.Add, "SYS_ADMIN")
+}
+
+// hasCapability looks for a capability. Container runtimes ignore the case of its
+// letters.
+func hasCapability(cs []corev1.Capability, name string) bool {
+	return slices.ContainsFunc(cs, func(c corev1.Capability) bool { return strings.EqualFold(string(c), name) })
 }
 
 // validateSecurity refuses security contexts with which the pod would never be

@@ -1,11 +1,9 @@
 package manifests
 
 import (
-	"slices"
-	"strings"
-
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
@@ -51,29 +49,16 @@ func securityContext(user *corev1.SecurityContext) *corev1.SecurityContext {
 	if user != nil {
 		sc = *user
 	}
-	if sc.AllowPrivilegeEscalation == nil && !escalates(&sc) {
+	if sc.AllowPrivilegeEscalation == nil && !v1alpha1.Escalates(&sc) {
 		sc.AllowPrivilegeEscalation = new(false)
 	}
-	if sc.Capabilities == nil {
-		sc.Capabilities = &corev1.Capabilities{}
+	capabilities := &corev1.Capabilities{Drop: v1alpha1.DroppedCapabilities(sc.Capabilities)}
+	if sc.Capabilities != nil {
+		capabilities.Add = sc.Capabilities.Add
 	}
-	// A user who adds ALL capabilities wants none of them dropped.
-	if sc.Capabilities.Drop == nil && !hasCapability(sc.Capabilities, "ALL") {
-		sc.Capabilities = &corev1.Capabilities{Add: sc.Capabilities.Add, Drop: []corev1.Capability{"ALL"}}
-	}
+	sc.Capabilities = capabilities
 	if sc.ReadOnlyRootFilesystem == nil {
 		sc.ReadOnlyRootFilesystem = new(true)
 	}
 	return &sc
-}
-
-// escalates says whether Kubernetes would refuse allowPrivilegeEscalation: false.
-func escalates(sc *corev1.SecurityContext) bool {
-	return sc.Privileged != nil && *sc.Privileged || hasCapability(sc.Capabilities, "SYS_ADMIN")
-}
-
-// hasCapability says whether a capability is added. Container runtimes ignore the case
-// of its letters.
-func hasCapability(cs *corev1.Capabilities, name string) bool {
-	return cs != nil && slices.ContainsFunc(cs.Add, func(c corev1.Capability) bool { return strings.EqualFold(string(c), name) })
 }

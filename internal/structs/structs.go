@@ -20,11 +20,8 @@ func At(o *structpb.Struct, path ...string) *structpb.Value {
 	return v
 }
 
-// Fields returns the fields of an object at a path, or of the object itself.
+// Fields returns the fields of the object at a path.
 func Fields(o *structpb.Struct, path ...string) map[string]*structpb.Value {
-	if len(path) == 0 {
-		return o.GetFields()
-	}
 	return At(o, path...).GetStructValue().GetFields()
 }
 
