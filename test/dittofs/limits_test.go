@@ -117,9 +117,12 @@ func TestLimits(t *testing.T) {
 			if err := s.Start(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			starts := s.WaitReady(t.Context()) == nil && s.login(t, s.reads(t, contract.EnvAdminPassword)) == nil
-			if starts != tc.starts {
-				t.Errorf("%s: the server starts and lets the administrator in: want %t, got %t\n%s", tc.reason, tc.starts, starts, s.Log())
+			err := s.WaitReady(t.Context())
+			if err == nil {
+				err = s.login(t, s.reads(t, contract.EnvAdminPassword))
+			}
+			if starts := err == nil; starts != tc.starts {
+				t.Errorf("%s: the server starts and lets the administrator in: want %t, got %v\n%s", tc.reason, tc.starts, err, s.Log())
 			}
 		})
 	}
