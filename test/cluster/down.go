@@ -33,7 +33,7 @@ func inits() ([]initProcess, error) {
 			continue // It has ended.
 		}
 		args := strings.Split(strings.TrimRight(string(b), "\x00"), "\x00")
-		if len(args) != 3 || filepath.Base(args[0]) != "cluster" || args[1] != "init" {
+		if len(args) < 3 || filepath.Base(args[0]) != "cluster" || args[1] != "init" {
 			continue
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f)))

@@ -29,7 +29,7 @@ import (
 )
 
 const (
-	pauseImage        = "registry.k8s.io/pause:3"
+	pauseImage        = "registry.k8s.io/pause:3.10"
 	dnsImage          = "registry.k8s.io/coredns/coredns:v1.13.1"
 	crossplaneVersion = "v2.4.0"
 	crossplaneImage   = "xpkg.crossplane.io/crossplane/crossplane"
@@ -39,7 +39,7 @@ const (
 )
 
 // startRegistry serves the images of the cluster, each made from scratch of a static
-// program, and the packages that make xpkg has built.
+// program.
 func (n *node) startRegistry(ctx context.Context) error {
 	if err := os.MkdirAll(home+"/blobs", 0o700); err != nil {
 		return fmt.Errorf("cannot make directory: %w", err)
@@ -84,6 +84,11 @@ func (n *node) startRegistry(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// pushPackages puts what make xpkg has built into the registry.
+func (n *node) pushPackages(ctx context.Context) error {
 	for file, repository := range map[string]string{
 		"function-dittoserver-" + runtime.GOARCH: "function-dittoserver", "configuration-dittoserver": "configuration-dittoserver",
 	} {

@@ -55,6 +55,11 @@ func (n *node) installCrossplane(ctx context.Context) error {
 		// A killed leader's lease is a minute.
 		"leaderElection": false,
 		"rbacManager":    map[string]any{"leaderElection": false},
+		"metrics":        map[string]any{"enabled": true},
+		"args":           n.crossplane,
+		// It may use what there is, as everything else here.
+		"resourcesCrossplane":  map[string]any{"limits": map[string]any{"cpu": "2"}},
+		"resourcesRBACManager": map[string]any{"limits": map[string]any{"cpu": "2"}},
 	}, chartutil.ReleaseOptions{Name: "crossplane", Namespace: crossplaneNamespace}, nil)
 	if err != nil {
 		return fmt.Errorf("cannot compute the values of Crossplane's chart: %w", err)
@@ -72,7 +77,10 @@ func (n *node) installCrossplane(ctx context.Context) error {
 	if err := n.apply(ctx, docs...); err != nil {
 		return err
 	}
-	return n.available(ctx, crossplaneNamespace, "crossplane", "crossplane-rbac-manager")
+	if err := n.available(ctx, crossplaneNamespace, "crossplane", "crossplane-rbac-manager"); err != nil {
+		return err
+	}
+	return n.await(func() error { return n.apply(ctx, imageConfig) })
 }
 
 // Packages of the public registry come from the cluster's own.
@@ -88,14 +96,14 @@ spec:
 // installFunction installs the function as the README says: rights, then the
 // Configuration, which brings it along.
 func (n *node) installFunction(ctx context.Context) error {
+	if err := n.pushPackages(ctx); err != nil {
+		return err
+	}
 	rbac, err := os.ReadFile(filepath.Join(n.root, "example", "rbac.yaml"))
 	if err != nil {
 		return fmt.Errorf("cannot read rights: %w", err)
 	}
-	if err := n.await(func() error { return n.apply(ctx, imageConfig, string(rbac)) }); err != nil {
-		return err
-	}
-	if err := n.apply(ctx, `
+	if err := n.apply(ctx, string(rbac), `
 apiVersion: pkg.crossplane.io/v1
 kind: Configuration
 metadata: {name: dittofs-configuration-dittoserver}

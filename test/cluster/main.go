@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,14 +24,25 @@ func command(ctx context.Context, args []string) error {
 	if len(args) == 1 && args[0] == "pause" {
 		pause()
 	}
-	if len(args) != 2 {
-		return errors.New("usage: cluster up|down REPOSITORY")
+	const usage = "usage: cluster up|down REPOSITORY [FLAG...]"
+	if len(args) < 2 {
+		return errors.New(usage)
 	}
 	root, err := filepath.Abs(args[1])
 	if err != nil {
 		return fmt.Errorf("cannot find the repository: %w", err)
 	}
-	p := paths{root: root, bin: filepath.Join(root, ".cache", "bin"), dir: filepath.Join(root, ".cache", "cluster")}
+	p := paths{root: root, bin: filepath.Join(root, ".cache", "bin"), dir: filepath.Join(root, ".cache", "cluster"), flags: args[2:]}
+	o := options{}
+	flags := flag.NewFlagSet(usage, flag.ContinueOnError)
+	flags.BoolVar(&o.bare, "bare", false, "install Crossplane, but not the function")
+	flags.Func("crossplane-arg", "an argument for Crossplane, more than once for more", func(a string) error {
+		o.crossplane = append(o.crossplane, a)
+		return nil
+	})
+	if err := flags.Parse(p.flags); err != nil {
+		return fmt.Errorf("cannot parse flags: %w", err)
+	}
 	switch args[0] {
 	case "up":
 		if err := requirements(); err != nil {
@@ -45,7 +57,7 @@ func command(ctx context.Context, args []string) error {
 	case "init":
 		return initialize(ctx, p)
 	case "run":
-		return run(ctx, p)
+		return run(ctx, p, o)
 	}
 	return fmt.Errorf("there is no command %q", args[0])
 }
@@ -68,6 +80,14 @@ type paths struct {
 	root string // Of the repository.
 	bin  string
 	dir  string // Of the cluster alone, and gone with it.
+
+	flags []string // That the cluster was started with.
+}
+
+// options are what the flags say.
+type options struct {
+	bare       bool
+	crossplane []string
 }
 
 func (p paths) kubeconfig() string { return filepath.Join(p.dir, "kubeconfig") }

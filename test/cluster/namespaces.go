@@ -56,7 +56,7 @@ func startInNamespaces(ctx context.Context, p paths) (progress *os.File, err err
 	if err != nil {
 		return nil, fmt.Errorf("cannot find this program: %w", err)
 	}
-	cmd := exec.Command(self, "init", p.root) //nolint:gosec,noctx // Itself. It outlives this process.
+	cmd := exec.Command(self, append([]string{"init", p.root}, p.flags...)...) //nolint:gosec,noctx // Itself. It outlives this process.
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{w}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setsid:     true,
@@ -71,6 +71,7 @@ func startInNamespaces(ctx context.Context, p paths) (progress *os.File, err err
 		"addr add " + hostAddress + "/30 dev " + clusterName,
 		"link set " + clusterName + " up",
 		"route add " + allCIDRs + " via " + nodeAddress + " dev " + clusterName,
+		"route add " + registryAddress + " via " + nodeAddress + " dev " + clusterName,
 	} {
 		if err := ip(ctx, args); err != nil {
 			return nil, errors.Join(err, cmd.Process.Kill())
@@ -82,12 +83,14 @@ func startInNamespaces(ctx context.Context, p paths) (progress *os.File, err err
 // addressesFree returns an error if the host has routes to what are to be the cluster's
 // addresses.
 func addressesFree(ctx context.Context) error {
-	out, err := exec.CommandContext(ctx, "ip", "route", "show", "root", allCIDRs).Output()
-	if err != nil {
-		return fmt.Errorf("cannot list routes: %w", err)
-	}
-	if used := bytes.TrimSpace(out); len(used) > 0 {
-		return fmt.Errorf("this machine uses addresses of %s, which the cluster needs: %s", allCIDRs, used)
+	for _, addresses := range []string{allCIDRs, registryAddress + "/32"} {
+		out, err := exec.CommandContext(ctx, "ip", "route", "show", "root", addresses).Output() //nolint:gosec // Constants.
+		if err != nil {
+			return fmt.Errorf("cannot list routes: %w", err)
+		}
+		if used := bytes.TrimSpace(out); len(used) > 0 {
+			return fmt.Errorf("this machine uses addresses of %s, which the cluster needs: %s", addresses, used)
+		}
 	}
 	return nil
 }
@@ -113,7 +116,7 @@ func initialize(ctx context.Context, p paths) error {
 	if err != nil {
 		return fmt.Errorf("cannot find this program: %w", err)
 	}
-	child, err := os.StartProcess(self, []string{self, "run", p.root}, &os.ProcAttr{
+	child, err := os.StartProcess(self, append([]string{self, "run", p.root}, p.flags...), &os.ProcAttr{
 		Env:   os.Environ(),
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, os.NewFile(progressFD, "progress")},
 	})

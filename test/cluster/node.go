@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -27,34 +28,47 @@ const (
 	nodeName  = "node"
 	apiServer = "https://" + nodeAddress + ":6443"
 	stepLimit = 5 * time.Minute // On a machine that has much else to do.
+
+	restartDelay = 100 * time.Millisecond // systemd's.
 )
 
 // A node is what runs in the namespaces.
 type node struct {
 	paths
+	options
 
-	tokens    map[string]string // By the name of a user.
-	processes []*host.Process
-	client    *kubernetes.Clientset
+	tokens   map[string]string // By the name of a user.
+	programs []*program
+	client   *kubernetes.Clientset
+}
+
+// A program is one of the cluster's that runs.
+type program struct {
+	host.Command
+	*host.Process
 }
 
 // run brings the cluster up, step by step, and then watches over it.
-func run(ctx context.Context, p paths) error {
+func run(ctx context.Context, p paths, o options) error {
 	progress := os.NewFile(progressFD, "progress")
-	n := &node{paths: p, tokens: map[string]string{}}
-	for _, s := range []struct {
+	n := &node{paths: p, options: o, tokens: map[string]string{}}
+	type step struct {
 		what string
 		do   func(context.Context) error
-	}{
+	}
+	steps := []step{
 		{"etcd and the API server", n.startAPIServer},
 		{"controllers and scheduler", n.startControllers},
-		{"registry, with the images and packages", n.startRegistry},
+		{"registry, with the images", n.startRegistry},
 		{"containerd", n.startContainerd},
 		{"kubelet and kube-proxy", n.startKubelet},
 		{"DNS and storage", n.installBasics},
 		{"Crossplane", n.installCrossplane},
-		{"the function and its API", n.installFunction},
-	} {
+	}
+	if !n.bare {
+		steps = append(steps, step{"the function and its API", n.installFunction})
+	}
+	for _, s := range steps {
 		start := time.Now()
 		if err := s.do(ctx); err != nil {
 			_, _ = fmt.Fprintf(progress, "%s%s: %s\n", failedPrefix, s.what, strings.ReplaceAll(err.Error(), "\n", " "))
@@ -71,34 +85,47 @@ func run(ctx context.Context, p paths) error {
 	_, _ = fmt.Fprintln(progress, readyLine)
 	_ = progress.Close()
 
-	ended := make(chan error)
-	for _, p := range n.processes {
-		go func() {
-			<-p.Exited()
-			ended <- p.Alive()
-		}()
+	for _, p := range n.programs {
+		go p.keep()
 	}
-	return <-ended
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// keep starts a program again whenever it has ended, as the service manager of a node
+// does.
+func (p *program) keep() {
+	for ; ; time.Sleep(restartDelay) {
+		<-p.Exited()
+		log.Print(p.Alive())
+		next, err := p.Command.Start()
+		if err != nil {
+			log.Print(err)
+			continue
+		}
+		p.Process = next
+	}
 }
 
 // start starts a program of the cluster's.
-func (n *node) start(program string, args ...string) error {
-	path := filepath.Join(n.bin, program)
-	if program == "containerd" {
+func (n *node) start(name string, args ...string) error {
+	path := filepath.Join(n.bin, name)
+	if name == "containerd" {
 		var err error
-		if path, err = exec.LookPath(program); err != nil {
+		if path, err = exec.LookPath(name); err != nil {
 			return fmt.Errorf("cannot find containerd: %w", err)
 		}
 	}
-	p, err := host.Command{
+	c := host.Command{
 		Path: path, Args: args, Dir: home,
 		Env: []string{"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin", "HOME=" + home},
-		Log: filepath.Join(home, program+".log"),
-	}.Start()
+		Log: filepath.Join(home, name+".log"),
+	}
+	p, err := c.Start()
 	if err != nil {
 		return err
 	}
-	n.processes = append(n.processes, p)
+	n.programs = append(n.programs, &program{Command: c, Process: p})
 	return nil
 }
 
@@ -115,10 +142,10 @@ func (n *node) await(condition func() error) error {
 	}
 }
 
-// alive returns an error if a process of the cluster's has ended.
+// alive returns an error if a program of the cluster's has ended.
 func (n *node) alive() error {
 	var errs []error
-	for _, p := range n.processes {
+	for _, p := range n.programs {
 		errs = append(errs, p.Alive())
 	}
 	return errors.Join(errs...)
