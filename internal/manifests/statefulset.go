@@ -104,9 +104,9 @@ func container(ds *v1alpha1.DittoServer) corev1.Container {
 		// No preStop: with one replica there is no other pod to send clients to, and the
 		// old credentials would stay valid for longer.
 
-		// Opening a large metadata store takes long, so the server has 150 seconds before
-		// its liveness is checked.
-		StartupProbe:   probe(ds, dittofs.LivenessPath, 5, 30),
+		// Clients wait for the server to be seen to be up, so it is asked every second. But
+		// opening a large metadata store takes long: it has 150 of them.
+		StartupProbe:   probe(ds, dittofs.LivenessPath, 1, 150),
 		LivenessProbe:  probe(ds, dittofs.LivenessPath, 10, 3),
 		ReadinessProbe: probe(ds, dittofs.ReadinessPath, 5, 3),
 	}
