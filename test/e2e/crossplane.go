@@ -2,123 +2,154 @@ package e2e
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
-	"maps"
-	"net/http"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"testing"
 
-	"helm.sh/helm/v3/pkg/chart/loader"
-	"helm.sh/helm/v3/pkg/chartutil"
-	"helm.sh/helm/v3/pkg/engine"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	corev1 "k8s.io/api/core/v1"
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
 )
 
 const crossplaneNamespace = "crossplane-system"
 
-// A crossplane is a Crossplane that runs.
-type crossplane struct {
-	metrics string
+// The apps of Crossplane's namespace.
+const (
+	appCrossplane = "crossplane"
+	appFunction   = functionName
+)
+
+// podsOf returns the pods of an app, but those that are to end.
+func (s *suite) podsOf(ctx context.Context, app string) ([]corev1.Pod, error) {
+	selector := "app=" + app
+	if app == appFunction {
+		selector = "pkg.crossplane.io/function=" + app
+	}
+	l, err := s.cluster.CoreV1().Pods(crossplaneNamespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return nil, fmt.Errorf("cannot list pods of %s: %w", app, err)
+	}
+	return slices.DeleteFunc(l.Items, func(p corev1.Pod) bool { return p.DeletionTimestamp != nil }), nil
 }
 
-// installCrossplane installs the chart that comes with Crossplane's source, as
-// helm does. The kubelet runs its pods, and Crossplane gets no other rights than
-// the chart gives it.
-func installCrossplane(ctx context.Context, c *cluster, n *network) (*crossplane, error) {
-	mod, err := moduleDir(ctx, "crossplane", "github.com/crossplane/crossplane/v2")
-	if err != nil {
-		return nil, err
-	}
-	metrics, err := host.FreePort()
-	if err != nil {
-		return nil, err
-	}
-	health, err := host.FreePort()
-	if err != nil {
-		return nil, err
-	}
+// podReady says whether a pod is.
+func podReady(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue })
+}
 
-	ch, err := loader.Load(filepath.Join(mod, "cluster", "charts", "crossplane"))
-	if err != nil {
-		return nil, fmt.Errorf("cannot load Crossplane's chart: %w", err)
-	}
-	vals, err := chartutil.ToRenderValues(ch, map[string]any{
-		// The API server could not reach them: it does not ask the proxy.
-		"webhooks": map[string]any{"enabled": false},
-		// Crossplane looks at a composite resource only now and then once it and
-		// its objects have changed fifty times within a minute. No user changes a
-		// server as often as the tests do.
-		"args": []any{"--circuit-breaker-burst=1000"},
-		// It needs a Pod's file system, and a killed leader's lease is a minute.
-		"leaderElection": false,
-		"rbacManager":    map[string]any{"leaderElection": false},
-		"metrics":        map[string]any{"enabled": true, "port": metrics},
-		"readiness":      map[string]any{"port": health},
-		"extraEnvVarsCrossplaneInit": map[string]any{
-			"CRDS_PATH": filepath.Join(mod, "cluster", "crds"), // The image has them at the default path.
-		},
-		"extraEnvVarsCrossplane": map[string]any{
-			"XPKG_CACHE_DIR": "/cache/xpkg",
-			"HTTPS_PROXY":    n.server.URL, // Loopback addresses are never proxied.
-		},
-	}, chartutil.ReleaseOptions{Name: "crossplane", Namespace: crossplaneNamespace}, nil)
-	if err != nil {
-		return nil, fmt.Errorf("cannot compute the values of Crossplane's chart: %w", err)
-	}
-	files, err := engine.Render(ch, vals)
-	if err != nil {
-		return nil, fmt.Errorf("cannot render Crossplane's chart: %w", err)
-	}
-
-	ns := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": crossplaneNamespace},
-	}}
-	if err := c.apply(ctx, ns); err != nil {
-		return nil, err
-	}
-	for _, f := range slices.Sorted(maps.Keys(files)) {
-		if !strings.HasSuffix(f, ".yaml") {
-			continue
+// kill kills the processes of an app, or of so many of its pods, all at once. The pods
+// are deleted, too: the kubelet takes its time to start a container again that has
+// ended often.
+func (s *scenario) kill(app string, most int) {
+	s.Helper()
+	pods, err := s.podsOf(s.ctx, app)
+	must(s, err)
+	for _, p := range pods[:min(most, len(pods))] {
+		must(s, s.node.kill(string(p.UID)))
+		err := s.cluster.CoreV1().Pods(p.Namespace).Delete(s.ctx, p.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64), Preconditions: metav1.NewUIDPreconditions(string(p.UID))})
+		if err != nil && !kerrors.IsNotFound(err) && !kerrors.IsConflict(err) {
+			must(s, err)
 		}
-		objs, err := parse([]byte(files[f]))
+	}
+}
+
+// all of an app's pods.
+const allPods = 1 << 10
+
+// hold kills an app, and lets no pod start until released.
+func (s *scenario) hold(app string) {
+	s.Helper()
+	s.schedulable(s.ctx, false)
+	s.kill(app, allPods)
+}
+
+func (s *scenario) release() {
+	s.Helper()
+	s.schedulable(context.WithoutCancel(s.ctx), true)
+}
+
+// schedulable says whether pods may be bound to the node.
+func (s *scenario) schedulable(ctx context.Context, may bool) {
+	s.Helper()
+	nodes, err := s.cluster.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	must(s, err)
+	for _, n := range nodes.Items {
+		_, err := s.cluster.CoreV1().Nodes().Patch(ctx, n.Name, types.MergePatchType, fmt.Appendf(nil, `{"spec": {"unschedulable": %t}}`, !may), metav1.PatchOptions{})
+		must(s, err)
+	}
+}
+
+// awaitApp waits until so many pods of an app are ready, and no others are there.
+func (s *scenario) awaitApp(app string, n int) {
+	s.Helper()
+	must(s, await(s.ctx, awaitTimeout, app+" to run", func(ctx context.Context) error {
+		pods, err := s.podsOf(ctx, app)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f, err)
+			return err
 		}
-		if err := c.apply(ctx, objs...); err != nil {
-			return nil, fmt.Errorf("%s: %w", f, err)
+		if len(pods) != n {
+			return fmt.Errorf("there are %s", plural(len(pods), "pod"))
 		}
+		for _, p := range pods {
+			if !podReady(&p) {
+				return fmt.Errorf("pod %s is not ready", p.Name)
+			}
+		}
+		return nil
+	}))
+}
+
+// usage is what apps have used so far: CPU, and the most memory.
+func (s *scenario) usage() map[string]host.Usage {
+	s.Helper()
+	all := map[string]host.Usage{}
+	for _, app := range []string{appFunction, appCrossplane} {
+		pods, err := s.podsOf(s.ctx, app)
+		must(s, err)
+		var u host.Usage
+		for _, p := range pods {
+			pids, err := s.node.processes(string(p.UID))
+			must(s, err)
+			for _, pid := range pids {
+				one, err := host.UsageOf(pid)
+				must(s, err)
+				u.CPU, u.Peak = u.CPU+one.CPU, u.Peak+one.Peak
+			}
+		}
+		all[app] = u
 	}
-	return &crossplane{metrics: "http://127.0.0.1:" + strconv.Itoa(metrics) + "/metrics"}, nil
+	return all
 }
 
 // watchEvents returns how many events Crossplane has counted so far towards the
-// circuit breakers of all composite resources.
-func (c *crossplane) watchEvents(ctx context.Context) (int, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.metrics, http.NoBody)
-	if err != nil {
-		return 0, fmt.Errorf("cannot ask for metrics: %w", err)
+// circuit breakers of all composite resources, and whether it tells.
+func (s *suite) watchEvents(tb testing.TB) (int, bool) {
+	tb.Helper()
+	pods, err := s.podsOf(s.ctx, appCrossplane)
+	must(tb, err)
+	if len(pods) == 0 {
+		must(tb, errors.New("Crossplane does not run"))
 	}
-	rsp, err := http.DefaultClient.Do(req)
+	b, err := s.cluster.CoreV1().Pods(crossplaneNamespace).ProxyGet("http", pods[0].Name, "8080", "/metrics", nil).DoRaw(s.ctx)
 	if err != nil {
-		return 0, fmt.Errorf("cannot get metrics: %w", err)
+		return 0, false
 	}
-	defer rsp.Body.Close() //nolint:errcheck // Only read from.
-
 	n := 0
-	for l := bufio.NewScanner(rsp.Body); l.Scan(); {
+	for l := bufio.NewScanner(bytes.NewReader(b)); l.Scan(); {
 		if !strings.HasPrefix(l.Text(), "circuit_breaker_events_total{") {
 			continue
 		}
 		v, err := strconv.ParseFloat(l.Text()[strings.LastIndexByte(l.Text(), ' ')+1:], 64)
-		if err != nil {
-			return 0, fmt.Errorf("cannot parse metric: %w", err)
-		}
+		must(tb, err)
 		n += int(v)
 	}
-	return n, nil
+	return n, true
 }

@@ -17,7 +17,8 @@ func TestEndToEnd(t *testing.T) {
 	s := newSuite(t)
 
 	// How users get there.
-	if !s.run(t, 0, "Start", start) || !s.run(t, 0, "Configuration", configuration) || !s.run(t, 0, "Install", install) || !s.run(t, 11, "WithoutRBAC", withoutRBAC) {
+	if !s.run(t, 0, "Start", needsNode(start)) || !s.run(t, 0, "Configuration", needsNode(configuration)) ||
+		!s.run(t, 0, "Install", needsNode(install)) || !s.run(t, 11, "WithoutRBAC", needsNode(withoutRBAC)) {
 		return
 	}
 
@@ -51,7 +52,7 @@ func TestEndToEnd(t *testing.T) {
 			{13, "Quota", quota},
 			{13, "Hurry", hurry},
 			{7, "Resized", resized},
-			{14, "Additions", additions},
+			{14, "Additions", needsNode(additions)},
 			{14, "Names", names},
 			{14, "Kinds", kinds},
 			{14, "Foreign", foreign},
@@ -74,13 +75,13 @@ func TestEndToEnd(t *testing.T) {
 
 	// What needs the machine, or breaks it, for itself.
 	s.run(t, 2, "Latency", latency)
-	s.run(t, 4, "Upheaval", upheaval)
-	s.run(t, 8, "Outages", outages)
-	s.run(t, 8, "Interrupted", interrupted)
-	s.run(t, 8, "Replica", replica)
-	s.run(t, 8, "Behind", behind)
-	s.run(t, 11, "OldRBAC", oldRBAC)
-	s.run(t, 10, "Scale", scale)
+	s.run(t, 4, "Upheaval", needsNode(upheaval))
+	s.run(t, 8, "Outages", needsNode(outages))
+	s.run(t, 8, "Interrupted", needsNode(interrupted))
+	s.run(t, 8, "Replica", needsNode(replica))
+	s.run(t, 8, "Behind", needsNode(behind))
+	s.run(t, 11, "OldRBAC", needsNode(oldRBAC))
+	s.run(t, 10, "Scale", needsNode(scale))
 
 	// What came too late for the scenario that it belongs to.
 	s.run(t, 99, "Aftermath", aftermath)

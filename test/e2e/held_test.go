@@ -16,13 +16,20 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
+// The server's image under other names, which every registry and runtime takes for the
+// same.
+const (
+	imageNext  = "docker.io/marmos91c/dittofs:v0.29.0"
+	imageFleet = "index.docker.io/marmos91c/dittofs:v0.29.0"
+)
+
 // changed is a change of all kinds of fields that would replace the pod: what stands
 // in the configuration and in the template, the image, and the resources.
 func changed() map[string]any {
 	return map[string]any{
 		"controlPlane": map[string]any{"port": 9443},
-		"image":        "example.org/dittofs:next",
-		"resources":    map[string]any{"limits": map[string]any{"memory": "2Gi"}},
+		"image":        imageNext,
+		"resources":    map[string]any{"limits": map[string]any{"memory": "768Mi"}},
 	}
 }
 
@@ -93,16 +100,17 @@ func held(s *scenario) {
 			spec: map[string]any{
 				"crossplane": map[string]any{"compositionRef": map[string]any{"name": "held-by-the-input"}},
 				"rollout":    map[string]any{"policy": "Manual"},
+				"resources":  nil, // So that those of the Input count.
 			},
 			hold: func(s *scenario, _ *server) {
 				must(s, s.composition("held-by-the-input", map[string]any{
-					"image": "example.org/dittofs:fleet", "resources": map[string]any{"limits": map[string]any{"memory": "3Gi"}},
+					"image": imageFleet, "resources": map[string]any{"limits": map[string]any{"memory": "768Mi"}},
 				}))
 			},
 			release: func(s *scenario, srv *server) {
 				must(s, srv.patchSpec(s.ctx, map[string]any{"rollout": map[string]any{"restartToken": "now"}}))
 			},
-			reason: "ManualPolicy", waiting: "image", arrives: "example.org/dittofs:fleet",
+			reason: "ManualPolicy", waiting: "image", arrives: imageFleet,
 		},
 	}
 	s.each(len(holds), func(s *scenario, i int) string {
@@ -435,7 +443,7 @@ func (s *scenario) replacePod(srv *server) {
 		if err != nil {
 			return err
 		}
-		ready := slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue })
+		ready := podReady(p)
 		if p.UID == old.UID || !ready {
 			return fmt.Errorf("the pod is %s, ready: %t", p.UID, ready)
 		}

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -17,20 +16,9 @@ import (
 
 const functionName = "function-dittoserver"
 
-// start waits until Crossplane runs, and tells it where the packages are.
+// start pushes the packages to the cluster's registry, which stands for the public one.
 func start(s *scenario) {
-	for _, app := range []string{"crossplane", "crossplane-rbac-manager"} {
-		must(s, await(s.ctx, awaitTimeout, app+" to run", func(context.Context) error {
-			if len(s.kubelet.processes(app)) == 0 {
-				return errors.New("it does not")
-			}
-			return nil
-		}))
-	}
-	must(s, await(s.ctx, awaitTimeout, "Crossplane's API", func(ctx context.Context) error {
-		return s.cluster.apply(ctx, s.mirror.imageConfig())
-	}))
-	s.shell(root, s.kubeconfig, strings.ReplaceAll(s.documented("README.md", "Install")[readmePush], publicRegistry, s.mirror.prefix))
+	s.shell(root, s.kubeconfig, strings.ReplaceAll(s.documented("README.md", "Install")[readmePush], publicRegistry, registry))
 }
 
 // The README's blocks of commands under "Install".
@@ -96,22 +84,21 @@ func install(s *scenario) {
 		awaitPackage(s, "Function", functionName)
 		return "healthy"
 	})
-	for what, probe := range map[string]func(*corev1.Container) *corev1.Probe{
-		"liveness":  func(c *corev1.Container) *corev1.Probe { return c.LivenessProbe },
-		"readiness": func(c *corev1.Container) *corev1.Probe { return c.ReadinessProbe },
-	} {
-		s.expect("the "+what+" probe of the runtime config", "SERVING, SERVING", func() string {
-			must(s, await(s.ctx, awaitTimeout, "two replicas", func(context.Context) error {
-				if n := len(s.kubelet.processes(functionName)); n != 2 {
-					return fmt.Errorf("there are %d", n)
+	s.expect("the probes of the runtime config", "2 pods ready, each probed, 0 restarts", func() string {
+		s.awaitApp(appFunction, 2)
+		pods, err := s.podsOf(s.ctx, appFunction)
+		must(s, err)
+		restarts := 0
+		for _, p := range pods {
+			for _, c := range p.Spec.Containers {
+				if c.LivenessProbe == nil || c.ReadinessProbe == nil {
+					return p.Name + " is not probed"
 				}
-				return nil
-			}))
-			answers, err := s.kubelet.probe(s.ctx, functionName, probe)
-			must(s, err)
-			return strings.Join(answers, ", ")
-		})
-	}
+			}
+			restarts += restartsOfContainers(&p)
+		}
+		return plural(len(pods), "pod") + " ready, each probed, " + plural(restarts, "restart")
+	})
 
 	awaitXRD(s)
 }
@@ -292,16 +279,16 @@ func upheaval(s *scenario) {
 			return nil
 		}))
 	})
-	for _, app := range []string{functionName, "crossplane"} {
+	for app, n := range map[string]int{appFunction: 2, appCrossplane: 1} {
 		quiet("restart "+app, func() {
-			s.kubelet.hold(app)
-			s.kubelet.release(app)
+			s.kill(app, allPods)
+			s.awaitApp(app, n)
 		})
 	}
 	quiet("upgrade the function", func() {
 		repo, version := functionPackage(s)
 		const next = "v99.0.0"
-		must(s, s.mirror.rerelease(s.ctx, repo, version, next))
+		must(s, rerelease(s.ctx, repo, version, next))
 		must(s, s.cluster.patch(s.ctx, "pkg.crossplane.io/v1", "Function", "", functionName, map[string]any{"spec": map[string]any{"package": repo + ":" + next}}))
 		must(s, await(s.ctx, awaitTimeout, "the new version to be the one that runs", func(ctx context.Context) error {
 			l, err := s.cluster.AppsV1().Deployments(crossplaneNamespace).List(ctx, metav1.ListOptions{})

@@ -12,9 +12,9 @@ import (
 // configuration and template, again and again.
 func interrupted(s *scenario) {
 	const times = 3
-	for _, app := range []string{functionName, "crossplane"} {
+	for _, app := range []string{appFunction, appCrossplane} {
 		srv := s.running("interrupted-"+app, basicSpec(), basicSecrets())
-		s.expect(fmt.Sprintf("change port and configuration, and kill %s at once, %d times", app, times), fmt.Sprintf("%s, the last one runs, 1 ConfigMap", count{times, times}), func() string {
+		s.expect(fmt.Sprintf("change port and configuration, and kill %s at once, %d times", app, times), fmt.Sprintf("%s, the last one runs, 1 ConfigMap", count{revisions: times, pods: times}), func() string {
 			for n := range times {
 				w, err := s.cluster.CoreV1().ConfigMaps(srv.Namespace).Watch(s.ctx, metav1.ListOptions{LabelSelector: serverLabel + "=" + srv.Name})
 				must(s, err)
@@ -24,8 +24,7 @@ func interrupted(s *scenario) {
 					return strings.Contains(cm.Data["config.yaml"], fmt.Sprintf("port: %d", 9001+n))
 				}))
 				w.Stop()
-				s.kubelet.hold(app)
-				s.kubelet.release(app)
+				s.kill(app, allPods)
 				must(s, srv.settle(s.ctx))
 			}
 			got := s.restartsOf(srv)

@@ -2,83 +2,202 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"time"
-
-	corev1 "k8s.io/api/core/v1"
-	kerrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/informers"
-	"k8s.io/client-go/tools/cache"
 )
 
-// The one node there is. Its kubelet is kwok.
-const nodeName = "e2e"
+// A node is the one of the cluster that the tests have brought up. Its processes are
+// this machine's, too, and can be killed.
+type node struct {
+	bin, root string
+	namespace string // Of the PIDs of its programs.
+}
 
-// startNode creates the node, takes the place of the scheduler, which binds pods
-// to it, and ends the pods that are to be deleted: kwok would delete them by their
-// names, and now and then hit the next pod of that name. Claims are not bound: no
-// pod needs its volumes.
-func startNode(ctx context.Context, c *cluster) error {
-	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName}}
-	if _, err := c.CoreV1().Nodes().Create(ctx, n, metav1.CreateOptions{}); err != nil {
-		return fmt.Errorf("cannot create node: %w", err)
+// machine is the address of this machine as the cluster sees it.
+const machine = "198.19.255.2"
+
+// Crossplane looks at a composite resource only now and then once it and its objects
+// have changed fifty times within a minute. No user changes a server as often as the
+// tests do.
+const manyChanges = "-crossplane-arg=--circuit-breaker-burst=1000"
+
+// startNode brings up a cluster, with Crossplane and without the function.
+func startNode(ctx context.Context, bin string) (*node, error) {
+	abs, err := filepath.Abs(root)
+	if err != nil {
+		return nil, fmt.Errorf("cannot find the repository: %w", err)
 	}
+	n := &node{bin: bin, root: abs}
+	if _, err := os.Stat(filepath.Join(n.dir(), "ready")); err == nil {
+		return nil, errors.New("a cluster of this repository runs already: make cluster-down ends it, and with KUBECONFIG the tests run in it")
+	}
+	if err := n.command(ctx, "up", abs, "-bare", manyChanges); err != nil {
+		return nil, err
+	}
+	return n, n.findNamespace()
+}
 
-	f := informers.NewSharedInformerFactory(c, 0)
-	if err := each(f.Core().V1().Pods().Informer(), func(p *corev1.Pod) {
-		retry(ctx, func() error { return syncPod(ctx, c, p) })
-	}); err != nil {
+// dir is the cluster's directory.
+func (n *node) dir() string { return filepath.Join(n.root, ".cache", "cluster") }
+
+// command runs a command of test/cluster.
+func (n *node) command(ctx context.Context, args ...string) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(n.bin, "cluster"), args...) //nolint:gosec // Constants, and a path of ours.
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("cannot bring the cluster %s: %w", args[0], err)
+	}
+	return nil
+}
+
+// stop ends the cluster, of which nothing is left.
+func (n *node) stop() error { return n.command(context.Background(), "down", n.root) }
+
+// saveLogs copies the logs of the cluster to where they stay.
+func (n *node) saveLogs() (dir string, err error) {
+	dir = filepath.Join(n.root, ".cache", "e2e-logs")
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700)); err != nil {
+		return "", fmt.Errorf("cannot make directory: %w", err)
+	}
+	return dir, filepath.WalkDir(n.dir(), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || filepath.Ext(path) != ".log" {
+			return nil //nolint:nilerr // A pod's directory may go away meanwhile.
+		}
+		b, err := os.ReadFile(path) //nolint:gosec // A log of ours.
+		if err != nil {
+			return nil //nolint:nilerr // As above.
+		}
+		rel, err := filepath.Rel(n.dir(), path)
+		if err != nil {
+			return fmt.Errorf("cannot name log: %w", err)
+		}
+		return os.WriteFile(filepath.Join(dir, strings.ReplaceAll(rel, "/", "_")), b, 0o600)
+	})
+}
+
+// findNamespace finds the namespace of the cluster's PIDs, by its first process.
+func (n *node) findNamespace() error {
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return fmt.Errorf("cannot list processes: %w", err)
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(f) //nolint:gosec // A process's.
+		if err != nil {
+			continue // It has ended.
+		}
+		if args := strings.Split(string(b), "\x00"); len(args) > 2 && filepath.Base(args[0]) == "cluster" && args[1] == "init" {
+			if n.namespace, err = os.Readlink(filepath.Join(filepath.Dir(f), "ns", "pid")); err == nil {
+				return nil
+			}
+		}
+	}
+	return errors.New("cannot find the cluster's first process")
+}
+
+// program returns the PID of one of the node's programs, such as the kubelet.
+func (n *node) program(name string) (int, error) {
+	links, err := filepath.Glob("/proc/[0-9]*/exe")
+	if err != nil {
+		return 0, fmt.Errorf("cannot list processes: %w", err)
+	}
+	for _, l := range links {
+		exe, err := os.Readlink(l)
+		if err != nil || filepath.Base(exe) != name {
+			continue
+		}
+		dir := filepath.Dir(l)
+		if ns, err := os.Readlink(filepath.Join(dir, "ns", "pid")); err == nil && ns == n.namespace {
+			return strconv.Atoi(filepath.Base(dir))
+		}
+	}
+	return 0, fmt.Errorf("%s does not run", name)
+}
+
+// signal sends a signal to one of the node's programs.
+func (n *node) signal(name string, sig syscall.Signal) error {
+	pid, err := n.program(name)
+	if err != nil {
 		return err
 	}
-	f.Start(ctx.Done())
-	f.WaitForCacheSync(ctx.Done())
+	if err := syscall.Kill(pid, sig); err != nil {
+		return fmt.Errorf("cannot send %s to %s: %w", sig, name, err)
+	}
 	return nil
 }
 
-// syncPod binds a pod, or ends it if it is to be deleted.
-func syncPod(ctx context.Context, c *cluster, p *corev1.Pod) error {
-	var err error
-	switch pods := c.CoreV1().Pods(p.Namespace); {
-	case p.DeletionTimestamp != nil:
-		err = pods.Delete(ctx, p.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64), Preconditions: metav1.NewUIDPreconditions(string(p.UID))})
-	case p.Spec.NodeName == "":
-		err = pods.Bind(ctx, &corev1.Binding{
-			ObjectMeta: metav1.ObjectMeta{Name: p.Name, UID: p.UID},
-			Target:     corev1.ObjectReference{Kind: "Node", Name: nodeName},
-		}, metav1.CreateOptions{})
-	}
-	if kerrors.IsNotFound(err) || kerrors.IsConflict(err) { // Gone, replaced or bound meanwhile.
-		return nil
-	}
-	return err
-}
-
-// each calls a function with every object that is added or updated.
-func each[T any](i cache.SharedIndexInformer, f func(T)) error {
-	call := func(o any) {
-		if t, ok := o.(T); ok {
-			f(t)
-		}
-	}
-	_, err := i.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: call, UpdateFunc: func(_, o any) { call(o) }})
+// restart kills one of the node's programs, and waits until the node has started it
+// again.
+func (n *node) restart(ctx context.Context, name string) error {
+	old, err := n.program(name)
 	if err != nil {
-		return fmt.Errorf("cannot watch: %w", err)
+		return err
+	}
+	if err := syscall.Kill(old, syscall.SIGKILL); err != nil {
+		return fmt.Errorf("cannot kill %s: %w", name, err)
+	}
+	return await(ctx, awaitTimeout, name+" to be started again", func(context.Context) error {
+		if pid, err := n.program(name); err != nil || pid == old {
+			return errors.Join(err, errors.New("it is not"))
+		}
+		return nil
+	})
+}
+
+// processes returns the PIDs of what runs in the containers of a pod, which its control
+// groups tell. The process that holds the pod's namespaces is not among them.
+func (n *node) processes(uid string) ([]int, error) {
+	found := map[int]bool{}
+	// A runtime with systemd's names writes the UID with underscores.
+	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() != "cgroup.procs" || !strings.Contains(path, uid) {
+			return nil //nolint:nilerr // It has just gone away.
+		}
+		b, err := os.ReadFile(path) //nolint:gosec // The kernel's.
+		if err != nil {
+			return nil //nolint:nilerr // As above.
+		}
+		for f := range strings.FieldsSeq(string(b)) {
+			exe, err := os.Readlink("/proc/" + f + "/exe")
+			if err != nil || filepath.Base(exe) == "cluster" {
+				continue
+			}
+			pid, err := strconv.Atoi(f)
+			if err != nil {
+				return fmt.Errorf("cannot parse PID: %w", err)
+			}
+			found[pid] = true
+		}
+		return nil
+	})
+	pids := make([]int, 0, len(found))
+	for pid := range found {
+		pids = append(pids, pid)
+	}
+	return pids, err
+}
+
+// kill kills what runs in the containers of a pod.
+func (n *node) kill(uid string) error {
+	pids, err := n.processes(uid)
+	if err != nil {
+		return err
+	}
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("cannot kill: %w", err)
+		}
 	}
 	return nil
 }
 
-// How soon a node tries again what failed.
+// How soon what failed is tried again.
 const retryInterval = 200 * time.Millisecond
-
-// retry calls a function until it succeeds: the API server may be down for a
-// while, and a node has to live with that.
-func retry(ctx context.Context, f func() error) {
-	for f() != nil {
-		select {
-		case <-time.After(retryInterval):
-		case <-ctx.Done():
-			return
-		}
-	}
-}

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -95,7 +96,7 @@ func refused(s *scenario) {
 					Rule:       admissionregistrationv1.Rule{APIGroups: []string{"apps"}, APIVersions: []string{"v1"}, Resources: []string{"statefulsets"}},
 				}}},
 			},
-			Validations: []admissionregistrationv1.Validation{{Expression: "object.spec.template.spec.containers.all(c, !c.image.endsWith(':next'))", Message: "not this image"}},
+			Validations: []admissionregistrationv1.Validation{{Expression: "object.spec.template.spec.containers.all(c, c.image != '" + imageNext + "')", Message: "not this image"}},
 		},
 	}
 	binding := &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
@@ -109,7 +110,7 @@ func refused(s *scenario) {
 		must(s, err)
 		// A policy works a while after it is there.
 		must(s, await(s.ctx, awaitTimeout, "the policy to work", func(ctx context.Context) error {
-			patch := []byte(`[{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "x:next"}]`)
+			patch := []byte(`[{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "` + imageNext + `"}]`)
 			_, err := s.cluster.AppsV1().StatefulSets(srv.Namespace).Patch(ctx, srv.Name, types.JSONPatchType, patch, metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
 			if err == nil {
 				return fmt.Errorf("it lets the image in")
@@ -168,7 +169,7 @@ spec:
     spec:
       containers:
         - name: sidecar
-          image: example.org/sidecar
+          image: registry.k8s.io/pause:3.10
           securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
 `, srv.Name), metav1.PatchOptions{FieldManager: "injector"})
 		must(s, err)
@@ -212,8 +213,11 @@ func startWebhook(s *scenario, ns string) {
 		review.Request = nil
 		_ = json.NewEncoder(w).Encode(review)
 	}))
+	listener, err := (&net.ListenConfig{}).Listen(s.ctx, "tcp", machine+":0")
+	must(s, err)
+	srv.Listener = listener
 	authority := host.NewAuthority()
-	crt, ca := authority.Issue("webhook").TLS(), authority.Certificate()
+	crt, ca := authority.Issue("webhook", machine).TLS(), authority.Certificate()
 	srv.TLS = &tls.Config{Certificates: []tls.Certificate{crt}, MinVersion: tls.VersionTLS12}
 	srv.StartTLS()
 	s.Cleanup(srv.Close)

@@ -24,25 +24,19 @@ func outages(s *scenario) {
 	}
 	nothing := func() {}
 
-	for _, app := range []string{functionName, "crossplane"} {
-		hold := func() { s.kubelet.hold(app) }
-		release := func() { s.kubelet.release(app) }
-		s.Cleanup(release)
-
-		rotation(app+"-killed", "rotate, and kill "+app+" at once", nothing, func() {
-			hold()
-			release()
-		})
-		rotation(app+"-down", fmt.Sprintf("rotate while %s is down for %s", app, outage), hold, func() {
+	for _, app := range []string{appFunction, appCrossplane} {
+		rotation(app+"-killed", "rotate, and kill "+app+" at once", nothing, func() { s.kill(app, allPods) })
+		s.Cleanup(s.release)
+		rotation(app+"-down", fmt.Sprintf("rotate while %s is down for %s", app, outage), func() { s.hold(app) }, func() {
 			select {
 			case <-time.After(outage): // There is nothing to wait for: it is down.
 			case <-s.ctx.Done():
 			}
-			release()
+			s.release()
 		})
 	}
 	rotation("api-server-killed", "rotate, and kill the API server at once", nothing, func() {
-		must(s, s.plane.restartAPIServer(s.ctx))
+		must(s, s.node.restart(s.ctx, "kube-apiserver"))
 	})
 }
 
@@ -50,12 +44,9 @@ func outages(s *scenario) {
 // finds the other.
 func replica(s *scenario) {
 	srv := s.running("replica", basicSpec(), basicSecrets())
-	s.expect(fmt.Sprintf("rotate %d times, and kill a replica each time", changesPerServer), count{changesPerServer, changesPerServer}.String(), func() string {
+	s.expect(fmt.Sprintf("rotate %d times, and kill a replica each time", changesPerServer), count{revisions: changesPerServer, pods: changesPerServer}.String(), func() string {
 		for range changesPerServer {
-			ps := s.kubelet.processes(functionName)
-			if len(ps) > 0 {
-				ps[0].Kill()
-			}
+			s.kill(appFunction, 1)
 			must(s, srv.setSecret(s.ctx, "jwt", map[string]string{"key": newKey()}))
 			must(s, srv.settle(s.ctx))
 		}
@@ -67,12 +58,12 @@ func replica(s *scenario) {
 // one comes: the pod that runs keeps its ConfigMap.
 func behind(s *scenario) {
 	srv := s.running("behind", basicSpec(), basicSecrets())
-	controllers := s.plane.running["kube-controller-manager"]
-	resume := func() { must(s, controllers.Signal(syscall.SIGCONT)) }
+	const controllers = "kube-controller-manager"
+	resume := func() { must(s, s.node.signal(controllers, syscall.SIGCONT)) }
 	s.Cleanup(resume)
 
 	s.expect("three changes while the StatefulSet controller is away", noRestart+", 4 ConfigMaps, "+startedWell, func() string {
-		must(s, controllers.Signal(syscall.SIGSTOP))
+		must(s, s.node.signal(controllers, syscall.SIGSTOP))
 		for _, port := range []int32{9001, 9002, 9003} {
 			must(s, srv.patchSpec(s.ctx, map[string]any{"controlPlane": map[string]any{"port": port}}))
 			must(s, await(s.ctx, awaitTimeout, "the template to move on", func(context.Context) error {

@@ -14,27 +14,33 @@ import (
 	"k8s.io/client-go/informers"
 )
 
-// Restarts counts what the StatefulSet controller does, of every StatefulSet
-// there is.
+// Restarts counts what the StatefulSet controller and the kubelet do, of every
+// StatefulSet there is.
 type restarts struct {
 	cluster *cluster
 
 	mu        sync.Mutex
 	revisions map[types.NamespacedName]map[types.UID]int64
 	pods      map[types.NamespacedName]map[types.UID]string
+	again     map[types.NamespacedName]map[types.UID]int // Containers that were started again in a pod.
 	history   map[types.NamespacedName][]string
 }
 
 // A count is how many revisions of its pod template a StatefulSet has rolled
-// out, and how many pods it has created for them.
-type count struct{ revisions, pods int }
+// out, how many pods it has created for them, and how often the kubelet has started a
+// container of theirs again.
+type count struct{ revisions, pods, again int }
 
 func (c count) String() string {
-	return fmt.Sprintf("%s, %s", plural(c.revisions, "revision"), plural(c.pods, "pod"))
+	s := fmt.Sprintf("%s, %s", plural(c.revisions, "revision"), plural(c.pods, "pod"))
+	if c.again > 0 {
+		s += ", " + plural(c.again, "container") + " started again"
+	}
+	return s
 }
 
 func (c count) minus(o count) count {
-	return count{revisions: c.revisions - o.revisions, pods: c.pods - o.pods}
+	return count{revisions: c.revisions - o.revisions, pods: c.pods - o.pods, again: c.again - o.again}
 }
 
 func plural(n int, noun string) string {
@@ -49,6 +55,7 @@ func countRestarts(ctx context.Context, c *cluster) (*restarts, error) {
 		cluster:   c,
 		revisions: map[types.NamespacedName]map[types.UID]int64{},
 		pods:      map[types.NamespacedName]map[types.UID]string{},
+		again:     map[types.NamespacedName]map[types.UID]int{},
 		history:   map[types.NamespacedName][]string{},
 	}
 	f := informers.NewSharedInformerFactory(c, 0)
@@ -88,12 +95,25 @@ func (r *restarts) sawPod(p *corev1.Pod) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.pods[n] == nil {
-		r.pods[n] = map[types.UID]string{}
+		r.pods[n], r.again[n] = map[types.UID]string{}, map[types.UID]int{}
+	}
+	if again := restartsOfContainers(p); again > r.again[n][p.UID] {
+		r.logf(n, "pod %s has started %s again", p.UID, plural(again, "container"))
+		r.again[n][p.UID] = again
 	}
 	if _, ok := r.pods[n][p.UID]; !ok {
 		r.logf(n, "pod %s of revision %s, created %s", p.UID, p.Labels[appsv1.ControllerRevisionHashLabelKey], p.CreationTimestamp)
 	}
 	r.pods[n][p.UID] = p.Labels[appsv1.ControllerRevisionHashLabelKey]
+}
+
+// restartsOfContainers is how often the kubelet has started a pod's containers again.
+func restartsOfContainers(p *corev1.Pod) int {
+	n := 0
+	for _, c := range p.Status.ContainerStatuses {
+		n += int(c.RestartCount)
+	}
+	return n
 }
 
 // logf notes what was seen of a StatefulSet, and when.
@@ -130,12 +150,14 @@ func (r *restarts) of(ctx context.Context, n types.NamespacedName) (count, error
 			}
 		}
 		for _, p := range pods.Items {
-			if o, ok := statefulSetOf(&p); ok && o == n && r.pods[n][p.UID] == "" {
+			if o, ok := statefulSetOf(&p); ok && o == n && (r.pods[n][p.UID] == "" || r.again[n][p.UID] < restartsOfContainers(&p)) {
 				return fmt.Errorf("pod %s was not seen", p.UID)
 			}
 		}
-		c.pods = len(r.pods[n])
-		c.revisions = 0
+		c = count{pods: len(r.pods[n])}
+		for _, again := range r.again[n] {
+			c.again += again
+		}
 		for _, number := range r.revisions[n] {
 			c.revisions = max(c.revisions, int(number)) // They are numbered from 1.
 		}

@@ -3,12 +3,12 @@ package e2e
 import (
 	"errors"
 	"fmt"
-
-	"github.com/dittofs/function-dittoserver/internal/functest/host"
 )
 
-// scale is many servers, of which one or all have their key rotated.
+// scale is many servers, of which one or all have their key rotated. No machine that
+// tests run on has room for their pods, so kwok stands for the node.
 func scale(s *scenario) {
+	startKwok(s.ctx, s)
 	const namespaces, perNamespace = 10, 10
 	var fleet []*server
 	for n := range namespaces {
@@ -21,6 +21,8 @@ func scale(s *scenario) {
 	// Every server has a key of its own.
 	spec := func(srv *server) map[string]any {
 		sp := basicSpec()
+		sp["nodeSelector"] = map[string]any{kwokLabel: ""}
+		sp["storage"].(map[string]any)["storageClassName"] = kwokNode // Nobody makes such volumes.
 		sp["identity"].(map[string]any)["jwt"] = map[string]any{"secretRef": map[string]any{"name": srv.Name + "-jwt", "key": "key"}}
 		return sp
 	}
@@ -82,20 +84,4 @@ func onEach(fleet []*server, f func(*server) error) error {
 		err = errors.Join(err, <-errs)
 	}
 	return err
-}
-
-// usage is what apps have used so far: CPU, and the most memory.
-func (s *scenario) usage() map[string]host.Usage {
-	s.Helper()
-	all := map[string]host.Usage{}
-	for _, app := range []string{functionName, "crossplane"} {
-		var u host.Usage
-		for _, p := range s.kubelet.processes(app) {
-			one, err := p.Usage()
-			must(s, err)
-			u.CPU, u.Peak = u.CPU+one.CPU, u.Peak+one.Peak
-		}
-		all[app] = u
-	}
-	return all
 }

@@ -25,6 +25,8 @@ func basicSpec() map[string]any {
 			"jwt":   map[string]any{"secretRef": map[string]any{"name": "jwt", "key": "key"}},
 			"admin": map[string]any{"passwordSecretRef": map[string]any{"name": "admin", "key": "password"}},
 		},
+		// The node has room for many that ask for little.
+		"resources": map[string]any{"requests": map[string]any{"cpu": "10m", "memory": "64Mi"}, "limits": map[string]any{"memory": "1Gi"}},
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/clientcmd"
 )
 
 // A suite is what the scenarios share.
@@ -24,13 +25,10 @@ type suite struct {
 	//nolint:containedctx // It ends the run, and there is one run.
 	ctx context.Context
 
-	plane      *controlPlane
-	cluster    *cluster
-	kubelet    *kubelet
-	mirror     *mirror
-	crossplane *crossplane
-	restarts   *restarts
-	starts     *starts
+	node     *node // Nil in a cluster of the user's own.
+	cluster  *cluster
+	restarts *restarts
+	starts   *starts
 
 	kubeconfig string // Of a user who may do everything.
 
@@ -42,8 +40,8 @@ type suite struct {
 // How long before the test binary's own timeout everything is stopped.
 const grace = 20 * time.Second
 
-// newSuite starts everything that is needed to install a package. Each is
-// stopped before what it needs.
+// newSuite brings up a cluster in which packages can be installed, or connects to the one
+// of KUBECONFIG.
 func newSuite(t *testing.T) *suite {
 	t.Helper()
 
@@ -56,45 +54,49 @@ func newSuite(t *testing.T) *suite {
 
 	bin, err := filepath.Abs(*binDir)
 	must(t, err)
-	dir, err := os.MkdirTemp("", "function-dittoserver-e2e-") //nolint:usetesting // It is kept when the tests fail.
-	must(t, err)
-	t.Cleanup(func() {
-		if t.Failed() || *keep {
-			t.Log("The logs are in", dir)
-			return
-		}
-		must(t, os.RemoveAll(dir))
-	})
-
-	s := &suite{ctx: ctx}
+	s := &suite{ctx: ctx, kubeconfig: usersCluster()}
 	t.Cleanup(s.print)
-
-	s.plane, err = startControlPlane(ctx, bin, dir)
+	if s.kubeconfig == "" {
+		s.node, err = startNode(ctx, bin)
+		if err == nil || s.node != nil {
+			t.Cleanup(func() { s.end(t) })
+		}
+		must(t, err)
+		s.kubeconfig = filepath.Join(s.node.dir(), "kubeconfig")
+	}
+	cfg, err := clientcmd.BuildConfigFromFlags("", s.kubeconfig)
 	must(t, err)
-	t.Cleanup(s.plane.stop)
-	s.cluster, err = newCluster(s.plane.config)
+	cfg.QPS = -1 // The API server's own fairness is enough.
+	s.cluster, err = newCluster(cfg)
 	must(t, err)
-	s.kubeconfig = filepath.Join(dir, "kubeconfig")
+	if s.node == nil {
+		must(t, s.cluster.ready(ctx))
+	}
 
 	watches, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	t.Cleanup(cancel)
-	must(t, startNode(watches, s.cluster))
 	s.restarts, err = countRestarts(watches, s.cluster)
 	must(t, err)
 	s.starts, err = countStarts(watches, s.cluster)
 	must(t, err)
-
-	s.mirror = startMirror()
-	t.Cleanup(s.mirror.stop)
-	s.kubelet, err = startKubelet(watches, s.cluster, filepath.Join(bin, "crossplane-core"), dir)
-	must(t, err)
-	t.Cleanup(s.kubelet.stop)
-	n, err := startNetwork(s.cluster, s.kubelet, dir)
-	must(t, err)
-	t.Cleanup(n.stop)
-	s.crossplane, err = installCrossplane(ctx, s.cluster, n)
-	must(t, err)
 	return s
+}
+
+// end ends the cluster, of which nothing may be left but its logs if something has
+// failed.
+func (s *suite) end(t *testing.T) {
+	t.Helper()
+	if *keep {
+		t.Log("the cluster is left as it is. make cluster-down removes it")
+		return
+	}
+	if t.Failed() {
+		dir, err := s.node.saveLogs()
+		t.Log("The cluster's logs are in", dir, err)
+	}
+	if err := s.node.stop(); err != nil {
+		t.Error(err)
+	}
 }
 
 // A scenario is a test with the means to drive the suite. Its methods end it if
@@ -238,7 +240,7 @@ func (s *scenario) countSince(srv *server) count {
 func (s *scenario) restartedAtMost(srv *server, n int) string {
 	s.Helper()
 	must(s, srv.settle(s.ctx))
-	if c := s.countSince(srv); c.revisions > n || c.pods > n {
+	if c := s.countSince(srv); c.revisions > n || c.pods > n || c.again > 0 {
 		return c.String()
 	}
 	return "at most " + plural(n, "restart")

@@ -59,22 +59,30 @@ func newAuthority(name string, newKey func(string) crypto.Signer) *Authority {
 	return a
 }
 
-// Issue returns a certificate for a server on the loopback interface, or a client.
-func (a *Authority) Issue(name string) Pair {
+// Issue returns a certificate for a server on the loopback interface, or at further
+// addresses or names, or for a client.
+func (a *Authority) Issue(name string, hosts ...string) Pair {
 	key := a.newKey("certificate " + name)
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		panic(err) // A key that was just made can be written.
 	}
-	return Pair{Cert: a.Certify(name, key.Public()), Key: PEM("PRIVATE KEY", der)}
+	return Pair{Cert: a.Certify(name, key.Public(), hosts...), Key: PEM("PRIVATE KEY", der)}
 }
 
 // Certify returns such a certificate for a key of one's own, in PEM form.
-func (a *Authority) Certify(name string, key crypto.PublicKey) []byte {
+func (a *Authority) Certify(name string, key crypto.PublicKey, hosts ...string) []byte {
 	cert := certificate(name)
 	cert.KeyUsage = x509.KeyUsageDigitalSignature
 	cert.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	cert.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	for _, h := range hosts {
+		if ip := net.ParseIP(h); ip != nil {
+			cert.IPAddresses = append(cert.IPAddresses, ip)
+		} else {
+			cert.DNSNames = append(cert.DNSNames, h)
+		}
+	}
 	return PEM("CERTIFICATE", a.sign(cert, key).Raw)
 }
 

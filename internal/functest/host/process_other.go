@@ -12,3 +12,6 @@ func childAttributes() *syscall.SysProcAttr {
 
 // Usage is not measured on this system.
 func (p *Process) Usage() (Usage, error) { return Usage{}, nil }
+
+// UsageOf is not measured on this system.
+func UsageOf(int) (Usage, error) { return Usage{}, nil }

@@ -1,0 +1,142 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
+)
+
+// The node that kwok stands for, and the label by which servers are run there. It says
+// of each pod that it is ready, and runs none.
+const (
+	kwokNode  = "kwok"
+	kwokLabel = "e2e/kwok"
+)
+
+// startKwok makes a node on which many servers cost nothing. The tests take the place of
+// the scheduler there, which would wait for claims to be bound, and end the pods that
+// are to be deleted: kwok would delete them by their names, and now and then hit the
+// next pod of that name.
+func startKwok(ctx context.Context, s *scenario) {
+	s.Helper()
+	n := &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: kwokNode, Labels: map[string]string{kwokLabel: ""}, Annotations: map[string]string{"kwok.x-k8s.io/node": "fake"}},
+		Spec:       corev1.NodeSpec{Taints: []corev1.Taint{{Key: kwokLabel, Effect: corev1.TaintEffectNoSchedule}}},
+	}
+	_, err := s.cluster.CoreV1().Nodes().Create(ctx, n, metav1.CreateOptions{})
+	must(s, err)
+
+	f := informers.NewSharedInformerFactory(s.cluster, 0)
+	must(s, each(f.Core().V1().Pods().Informer(), func(p *corev1.Pod) {
+		retry(ctx, func() error { return syncPod(ctx, s.cluster, p) })
+	}))
+	f.Start(ctx.Done())
+	f.WaitForCacheSync(ctx.Done())
+
+	bin, err := filepath.Abs(*binDir)
+	must(s, err)
+	dir := s.TempDir()
+	stages, err := kwokStages(ctx, dir)
+	must(s, err)
+	p, err := host.Command{
+		Path: filepath.Join(bin, "kwok"), Dir: dir, Log: filepath.Join(dir, "kwok.log"), Env: []string{"HOME=" + dir},
+		Args: []string{
+			"--kubeconfig=" + s.kubeconfig, "--config=" + stages,
+			"--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake", "--node-lease-duration-seconds=40",
+			"--server-address=127.0.0.1:0",
+		},
+	}.Start()
+	must(s, err)
+	s.Cleanup(p.Stop)
+}
+
+// syncPod binds a pod to kwok's node, or ends it if it is to be deleted.
+func syncPod(ctx context.Context, c *cluster, p *corev1.Pod) error {
+	if _, ours := p.Spec.NodeSelector[kwokLabel]; !ours {
+		return nil
+	}
+	var err error
+	switch pods := c.CoreV1().Pods(p.Namespace); {
+	case p.DeletionTimestamp != nil:
+		err = pods.Delete(ctx, p.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64), Preconditions: metav1.NewUIDPreconditions(string(p.UID))})
+	case p.Spec.NodeName == "":
+		err = pods.Bind(ctx, &corev1.Binding{
+			ObjectMeta: metav1.ObjectMeta{Name: p.Name, UID: p.UID},
+			Target:     corev1.ObjectReference{Kind: "Node", Name: kwokNode},
+		}, metav1.CreateOptions{})
+	}
+	if kerrors.IsNotFound(err) || kerrors.IsConflict(err) { // Gone, replaced or bound meanwhile.
+		return nil
+	}
+	return err
+}
+
+// each calls a function with every object that is added or updated.
+func each[T any](i cache.SharedIndexInformer, f func(T)) error {
+	call := func(o any) {
+		if t, ok := o.(T); ok {
+			f(t)
+		}
+	}
+	_, err := i.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: call, UpdateFunc: func(_, o any) { call(o) }})
+	if err != nil {
+		return fmt.Errorf("cannot watch: %w", err)
+	}
+	return nil
+}
+
+// retry calls a function until it succeeds.
+func retry(ctx context.Context, f func() error) {
+	for f() != nil {
+		select {
+		case <-time.After(retryInterval):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// kwokStages writes one file of the stages that come with kwok, by which nodes
+// and pods are Ready at once.
+func kwokStages(ctx context.Context, dir string) (string, error) {
+	mod, err := moduleDir(ctx, "kwok", "sigs.k8s.io/kwok")
+	if err != nil {
+		return "", err
+	}
+	var stages []byte
+	for _, f := range []string{"node/fast/node-initialize.yaml", "pod/fast/pod-ready.yaml"} {
+		b, err := os.ReadFile(filepath.Join(mod, "kustomize", "stage", f)) //nolint:gosec // A file of a pinned module.
+		if err != nil {
+			return "", fmt.Errorf("cannot read kwok stage: %w", err)
+		}
+		stages = append(append(stages, "---\n"...), b...)
+	}
+	file := filepath.Join(dir, "stages.yaml")
+	if err := os.WriteFile(file, stages, 0o600); err != nil { //nolint:gosec // In the tests' own directory.
+		return "", fmt.Errorf("cannot write kwok stages: %w", err)
+	}
+	return file, nil
+}
+
+// moduleDir returns the directory of a module that one of the modules in tools
+// requires, in the version that it requires.
+func moduleDir(ctx context.Context, tool, module string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", "-C", filepath.Join(root, "tools", tool), "list", "-m", "-f", "{{.Dir}}", module) //nolint:gosec // Both are constants.
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("cannot find module %s: %w", module, err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
