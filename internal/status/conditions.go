@@ -178,7 +178,7 @@ func consequence(d rollout.Decision) string {
 	case rollout.Withhold:
 		return "The server is created once this is corrected."
 	case rollout.Hold:
-		return "Until then the running server stays as it is, and its pod is not replaced."
+		return "Until then the running server stays as it is, and its pod is not replaced. A pod that ends by itself may not start again before."
 	case rollout.Advance:
 	}
 	return "The Input has missingSecrets: Proceed, so the server runs anyway."
