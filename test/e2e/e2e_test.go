@@ -74,6 +74,8 @@ func TestEndToEnd(t *testing.T) {
 	s.run(t, 13, "Database", database)
 
 	// What needs the machine, or breaks it, for itself.
+	s.run(t, 15, "Unplanned", needsNode(unplanned))
+	s.run(t, 15, "WithoutSecret", needsNode(withoutSecret))
 	s.run(t, 2, "Latency", latency)
 	s.run(t, 4, "Upheaval", needsNode(upheaval))
 	s.run(t, 8, "Outages", needsNode(outages))

@@ -34,7 +34,7 @@ func changed() map[string]any {
 }
 
 // held is a server that is held while all about it changes, and whose pod is deleted
-// meanwhile: it has to come back as it was.
+// meanwhile: it has to come back as it was, as soon as it can have its Secrets.
 func held(s *scenario) {
 	must(s, s.composition("held-by-the-input", nil))
 
@@ -46,6 +46,7 @@ func held(s *scenario) {
 		reason  string
 		waiting string // What RestartPending says, of what arrives in the end.
 		arrives string
+		comes   string // What is seen of the pod meanwhile.
 	}{
 		{
 			what: "a missing Secret",
@@ -56,7 +57,7 @@ func held(s *scenario) {
 			release: func(s *scenario, srv *server) {
 				must(s, srv.createSecret(s.ctx, "jwt", map[string]string{"key": newKey()}))
 			},
-			reason: "SecretsMissing", arrives: "port: 9443",
+			reason: "SecretsMissing", arrives: "port: 9443", comes: cannotStart,
 		},
 		{
 			what: "a missing key",
@@ -67,7 +68,7 @@ func held(s *scenario) {
 			release: func(s *scenario, srv *server) {
 				must(s, srv.setSecret(s.ctx, "jwt", map[string]string{"key": newKey()}))
 			},
-			reason: "SecretsMissing", arrives: "port: 9443",
+			reason: "SecretsMissing", arrives: "port: 9443", comes: cannotStart,
 		},
 		{
 			what: "an invalid value",
@@ -78,7 +79,7 @@ func held(s *scenario) {
 			release: func(s *scenario, srv *server) {
 				must(s, srv.setSecret(s.ctx, "jwt", map[string]string{"key": newKey()}))
 			},
-			reason: "SecretsMissing", arrives: "port: 9443",
+			reason: "SecretsMissing", arrives: "port: 9443", comes: cannotStart,
 		},
 		{
 			what: "the policy Manual",
@@ -93,7 +94,7 @@ func held(s *scenario) {
 			release: func(s *scenario, srv *server) {
 				must(s, srv.patchSpec(s.ctx, map[string]any{"rollout": map[string]any{"restartToken": "now"}}))
 			},
-			reason: "ManualPolicy", waiting: "configuration or Secrets, image", arrives: "port: 9443",
+			reason: "ManualPolicy", waiting: "configuration or Secrets, image", arrives: "port: 9443", comes: cameBack,
 		},
 		{
 			what: "the policy Manual, against the Input",
@@ -110,7 +111,7 @@ func held(s *scenario) {
 			release: func(s *scenario, srv *server) {
 				must(s, srv.patchSpec(s.ctx, map[string]any{"rollout": map[string]any{"restartToken": "now"}}))
 			},
-			reason: "ManualPolicy", waiting: "image", arrives: imageFleet,
+			reason: "ManualPolicy", waiting: "image", arrives: imageFleet, comes: cameBack,
 		},
 	}
 	s.each(len(holds), func(s *scenario, i int) string {
@@ -118,7 +119,7 @@ func held(s *scenario) {
 		spec := basicSpec()
 		maps.Copy(spec, h.spec)
 		srv := s.running(fmt.Sprintf("held-%d", i), spec, basicSecrets())
-		s.expect("held by "+h.what+", all kinds of changes, and the pod deleted", cameBack, func() string {
+		s.expect("held by "+h.what+", all kinds of changes, and the pod deleted", h.comes, func() string {
 			return s.held(srv, func() { h.hold(s, srv) }, h.reason, h.waiting)
 		})
 		s.expect("then no longer held by "+h.what, "1 revision, 1 pod, 1 ConfigMap", func() string {
@@ -134,8 +135,12 @@ func held(s *scenario) {
 	})
 }
 
-// What is seen of a server that was held while its pod was deleted.
-const cameBack = "the pod is what it was, 0 revisions, 1 pod"
+// What is seen of a server that was held while its pod was deleted. Kubernetes starts no
+// container whose Secret is missing, or has a value that no variable can hold.
+const (
+	cameBack    = "the pod is what it was, 0 revisions, 1 pod"
+	cannotStart = "the pod is what it was, but cannot start, 0 revisions, 1 pod"
+)
 
 // held does what is to be held back, deletes the pod once that has had its effect,
 // and says what became of it.
@@ -151,19 +156,22 @@ func (s *scenario) held(srv *server, do func(), reason, waiting string) string {
 	}))
 	// As settle does, but for the condition Ready: what a server is held for may be
 	// what is not ready.
-	seen := func() {
-		for range 2 {
-			must(s, srv.reconcile(s.ctx))
-		}
-		must(s, srv.awaitRollout(s.ctx))
+	for range 2 {
+		must(s, srv.reconcile(s.ctx))
 	}
-	seen()
-	s.replacePod(srv)
-	seen()
+	must(s, srv.awaitRollout(s.ctx))
+	starts := s.replacePod(srv)
+	for range 2 {
+		must(s, srv.reconcile(s.ctx))
+	}
 	got := s.restartsSince(srv)
 	if after := s.pod(srv); after != before {
 		return "the pod was " + before + ", and is " + after
 	}
+	if !starts {
+		return "the pod is what it was, but cannot start, " + got
+	}
+	must(s, srv.awaitRollout(s.ctx))
 	return "the pod is what it was, " + got
 }
 
@@ -334,11 +342,12 @@ func quota(s *scenario) {
 
 	s.expect("the ConfigMap deleted under a held server, and the pod too", cameBack, func() string {
 		return s.held(srv, func() {
-			must(s, srv.deleteJWT(s.ctx))
-			must(s, srv.patchSpec(s.ctx, changed()))
-			must(s, srv.awaitReason(s.ctx, "RestartPending", "SecretsMissing"))
+			c := changed()
+			c["rollout"] = map[string]any{"policy": "Manual"}
+			must(s, srv.patchSpec(s.ctx, c))
+			must(s, srv.awaitReason(s.ctx, "RestartPending", "ManualPolicy"))
 			s.deleteConfigMaps(srv)
-		}, "SecretsMissing", "")
+		}, "ManualPolicy", "")
 	})
 }
 
@@ -431,8 +440,9 @@ func (s *scenario) pod(srv *server) string {
 	return string(b) + cm.Data["config.yaml"]
 }
 
-// replacePod deletes a server's pod, and waits for the next one.
-func (s *scenario) replacePod(srv *server) {
+// replacePod deletes a server's pod, waits for the next one, and says whether it can
+// start.
+func (s *scenario) replacePod(srv *server) (starts bool) {
 	s.Helper()
 	pods := s.cluster.CoreV1().Pods(srv.Namespace)
 	old, err := pods.Get(s.ctx, srv.Name+"-0", metav1.GetOptions{})
@@ -443,12 +453,20 @@ func (s *scenario) replacePod(srv *server) {
 		if err != nil {
 			return err
 		}
-		ready := podReady(p)
-		if p.UID == old.UID || !ready {
-			return fmt.Errorf("the pod is %s, ready: %t", p.UID, ready)
+		starts = podReady(p)
+		if p.UID == old.UID || !starts && !startFails(p) {
+			return fmt.Errorf("the pod is %s, ready: %t", p.UID, starts)
 		}
 		return nil
 	}))
+	return starts
+}
+
+// startFails says whether the kubelet cannot start a pod's containers at all.
+func startFails(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool {
+		return startError(c) || c.State.Waiting != nil && c.State.Waiting.Reason == "CreateContainerConfigError"
+	})
 }
 
 // awaitReason waits until a condition of the DittoServer has a reason.

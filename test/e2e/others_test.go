@@ -180,7 +180,7 @@ spec:
 		return s.restartsOf(srv) + ": " + added()
 	})
 	sec := srv.jwt(s)
-	s.expect("a Secret goes away under it, and the pod is deleted", cameBack+": "+all, func() string {
+	s.expect("a Secret goes away under it, and the pod is deleted", cannotStart+": "+all, func() string {
 		return s.held(srv, func() { must(s, srv.deleteJWT(s.ctx)) }, "SecretsMissing", "") + ": " + added()
 	})
 	s.expect("and comes back with the same bytes", noRestart+": "+all, func() string {

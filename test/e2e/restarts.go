@@ -107,13 +107,26 @@ func (r *restarts) sawPod(p *corev1.Pod) {
 	r.pods[n][p.UID] = p.Labels[appsv1.ControllerRevisionHashLabelKey]
 }
 
-// restartsOfContainers is how often the kubelet has started a pod's containers again.
+// restartsOfContainers is how often the kubelet has started a pod's containers again,
+// but those of which none has ever run.
 func restartsOfContainers(p *corev1.Pod) int {
 	n := 0
 	for _, c := range p.Status.ContainerStatuses {
-		n += int(c.RestartCount)
+		if !startError(c) {
+			n += int(c.RestartCount)
+		}
 	}
 	return n
+}
+
+// startError says whether a container could not be started.
+func startError(c corev1.ContainerStatus) bool {
+	for _, t := range []*corev1.ContainerStateTerminated{c.State.Terminated, c.LastTerminationState.Terminated} {
+		if t != nil && t.Reason == "StartError" {
+			return true
+		}
+	}
+	return false
 }
 
 // logf notes what was seen of a StatefulSet, and when.

@@ -20,9 +20,9 @@ import (
 // create creates a server with all its Secrets there.
 func create(s *scenario) {
 	srv := s.server("create")
-	must(s, srv.createSecrets(s.ctx, fullSecrets()))
+	must(s, srv.createSecrets(s.ctx, s.fullSecrets(srv)))
 	s.expect("create with all Secrets there", oneRestart, func() string {
-		must(s, srv.create(s.ctx, fullSpec()))
+		must(s, srv.create(s.ctx, s.fullSpec()))
 		must(s, srv.awaitReady(s.ctx))
 		return s.restartsOf(srv)
 	})
@@ -40,12 +40,16 @@ const changesPerServer = 5
 
 // rotate changes everything that the server reads from Secrets, one by one.
 func rotate(s *scenario) {
-	chunks := slices.Collect(slices.Chunk(inputs(), changesPerServer))
+	chunks := slices.Collect(slices.Chunk(s.inputs(), changesPerServer))
 	s.each(len(chunks), func(s *scenario, i int) string {
-		srv := s.running("rotate-"+strconv.Itoa(i), fullSpec(), fullSecrets())
+		srv := s.server("rotate-" + strconv.Itoa(i))
+		must(s, srv.createSecrets(s.ctx, s.fullSecrets(srv)))
+		must(s, srv.create(s.ctx, s.fullSpec()))
+		must(s, srv.awaitReady(s.ctx))
+		s.restartsOf(srv)
 		for _, in := range chunks[i] {
 			s.expect("rotate "+in.what, in.restarts, func() string {
-				must(s, srv.setSecret(s.ctx, in.secret, in.rotated))
+				must(s, srv.setSecret(s.ctx, in.secret, in.rotated(s, srv)))
 				return s.restartsOf(srv)
 			})
 		}

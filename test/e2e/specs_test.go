@@ -3,6 +3,7 @@ package e2e
 import (
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
@@ -35,31 +36,36 @@ func newKey() string {
 	return rand.Text() + rand.Text()
 }
 
-// The Secrets that a server with fullSpec reads.
-func fullSecrets() secrets {
+// fullSecrets are the Secrets that a server with fullSpec reads. It has a database of its
+// own.
+func (sc *scenario) fullSecrets(srv *server) secrets {
+	sc.Helper()
 	s := basicSecrets()
+	if sc.node != nil {
+		s["postgres"] = sc.databaseOf(srv)
+		s["postgres-ca"] = map[string]string{"ca.crt": string(sc.postgres.authority.Certificate())}
+	}
 	s["tls"] = certificate()
 	s["client-ca"] = map[string]string{"ca.crt": certificate()["tls.crt"]}
 	s["metrics"] = map[string]string{"token": rand.Text()}
-	s["postgres"] = map[string]string{
-		"host": "postgres.example.org", "port": "5432", "database": "dittofs", "user": "dittofs", "password": rand.Text(), "sslmode": "verify-full",
-	}
-	s["postgres-ca"] = map[string]string{"ca.crt": certificate()["tls.crt"]}
 	s["ldap"] = map[string]string{"password": rand.Text(), "ca.crt": certificate()["tls.crt"]}
 	s["kerberos"] = map[string]string{"keytab": newKeytab(), "krb5.conf": krb5Conf(), "machine": rand.Text()}
 	return s
 }
 
-// fullSpec reads everything from Secrets that a server can.
-func fullSpec() map[string]any {
+// fullSpec reads everything from Secrets that a server can, but in a cluster of the user's
+// own no database: pods do not reach the one on this machine there.
+func (sc *scenario) fullSpec() map[string]any {
 	ref := func(name, key string) map[string]any { return map[string]any{"name": name, "key": key} }
 	s := basicSpec()
 	s["controlPlane"] = map[string]any{"certSecretName": "tls", "clientCASecretName": "client-ca"}
 	s["metrics"] = map[string]any{"enabled": true, "bearerTokenSecret": ref("metrics", "token")}
-	s["database"] = map[string]any{
-		"type":                 "postgres",
-		"postgresSecretRef":    map[string]any{"name": "postgres"},
-		"sslRootCertSecretRef": ref("postgres-ca", "ca.crt"),
+	if sc.node != nil {
+		s["database"] = map[string]any{
+			"type":                 "postgres",
+			"postgresSecretRef":    map[string]any{"name": "postgres"},
+			"sslRootCertSecretRef": ref("postgres-ca", "ca.crt"),
+		}
 	}
 	identity := s["identity"].(map[string]any)
 	identity["ldap"] = map[string]any{
@@ -79,29 +85,53 @@ func fullSpec() map[string]any {
 // An input is something that the server reads from a Secret.
 type input struct {
 	what, secret string
-	rotated      map[string]string
+	rotated      func(sc *scenario, srv *server) map[string]string
 	restarts     string
 }
 
 // inputs are all there are in fullSpec, each with other contents.
-func inputs() []input {
+func (sc *scenario) inputs() []input {
+	to := func(keysAndValues ...string) func(*scenario, *server) map[string]string {
+		m := map[string]string{}
+		for kv := range slices.Chunk(keysAndValues, 2) {
+			m[kv[0]] = kv[1]
+		}
+		return func(*scenario, *server) map[string]string { return m }
+	}
+	renewed := func(*scenario, *server) map[string]string { return certificate() }
 	all := []input{
-		{"JWT key", "jwt", map[string]string{"key": newKey()}, oneRestart},
-		{"admin password", "admin", map[string]string{"password": rand.Text()}, oneRestart},
-		{"API certificate and key", "tls", certificate(), noRestart},
-		{"API client CA", "client-ca", map[string]string{"ca.crt": certificate()["tls.crt"]}, oneRestart},
-		{"metrics token", "metrics", map[string]string{"token": rand.Text()}, oneRestart},
-		{"Postgres CA", "postgres-ca", map[string]string{"ca.crt": certificate()["tls.crt"]}, oneRestart},
-		{"LDAP bind password", "ldap", map[string]string{"password": rand.Text()}, oneRestart},
-		{"LDAP CA", "ldap", map[string]string{"ca.crt": certificate()["tls.crt"]}, noRestart},
-		{"Kerberos keytab", "kerberos", map[string]string{"keytab": newKeytab()}, noRestart},
-		{"krb5.conf", "kerberos", map[string]string{"krb5.conf": krb5Conf()}, oneRestart},
-		{"machine account password", "kerberos", map[string]string{"machine": rand.Text()}, oneRestart},
+		{"JWT key", "jwt", to("key", newKey()), oneRestart},
+		{"admin password", "admin", to("password", rand.Text()), oneRestart},
+		{"API certificate and key", "tls", renewed, noRestart},
+		{"API client CA", "client-ca", to("ca.crt", certificate()["tls.crt"]), oneRestart},
+		{"metrics token", "metrics", to("token", rand.Text()), oneRestart},
+		{"LDAP bind password", "ldap", to("password", rand.Text()), oneRestart},
+		{"LDAP CA", "ldap", to("ca.crt", certificate()["tls.crt"]), noRestart},
+		{"Kerberos keytab", "kerberos", to("keytab", newKeytab()), noRestart},
+		{"krb5.conf", "kerberos", to("krb5.conf", krb5Conf()), oneRestart},
+		{"machine account password", "kerberos", to("machine", rand.Text()), oneRestart},
 	}
-	for _, kv := range [][2]string{{"host", "other.example.org"}, {"port", "5433"}, {"database", "other"}, {"user", "other"}, {"password", rand.Text()}, {"sslmode", "require"}} {
-		all = append(all, input{"Postgres " + kv[0], "postgres", map[string]string{kv[0]: kv[1]}, oneRestart})
+	if sc.node == nil {
+		return all
 	}
-	return all
+	other := func(key string) func(*scenario, *server) map[string]string {
+		return func(_ *scenario, srv *server) map[string]string { return map[string]string{key: roleOf(srv) + "_other"} }
+	}
+	return append(all,
+		input{"Postgres host", "postgres", to("host", postgresOtherName), oneRestart},
+		input{"Postgres port", "postgres", to("port", postgresOtherPort), oneRestart},
+		input{"Postgres database", "postgres", other("database"), oneRestart},
+		input{"Postgres user", "postgres", other("user"), oneRestart},
+		input{"Postgres password", "postgres", func(sc *scenario, srv *server) map[string]string {
+			password := rand.Text()
+			sc.setDatabasePassword(srv, password)
+			return map[string]string{"password": password}
+		}, oneRestart},
+		input{"Postgres sslmode", "postgres", to("sslmode", "require"), oneRestart},
+		input{"Postgres CA", "postgres-ca", func(sc *scenario, _ *server) map[string]string {
+			return map[string]string{"ca.crt": string(sc.postgres.authority.Certificate()) + certificate()["tls.crt"]}
+		}, oneRestart},
+	)
 }
 
 // newKeytab is one with a key that nobody knows.

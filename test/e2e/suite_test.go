@@ -29,6 +29,7 @@ type suite struct {
 	cluster  *cluster
 	restarts *restarts
 	starts   *starts
+	postgres postgres
 
 	kubeconfig string // Of a user who may do everything.
 
@@ -56,6 +57,7 @@ func newSuite(t *testing.T) *suite {
 	must(t, err)
 	s := &suite{ctx: ctx, kubeconfig: usersCluster()}
 	t.Cleanup(s.print)
+	t.Cleanup(func() { must(t, s.postgres.stop()) })
 	if s.kubeconfig == "" {
 		s.node, err = startNode(ctx, bin)
 		if err == nil || s.node != nil {
