@@ -29,6 +29,11 @@ FUZZTIME ?= 30s
 ROUNDS ?= 40
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
+# As root, with this user's Go.
+AS_ROOT = $(if $(SUDO),sudo env PATH='$(PATH)' GOMODCACHE='$(shell go env GOMODCACHE)' CI='$(CI)')
+
+TEST_CLUSTER := $(if $(filter command,$(firstword $(origin KUBECONFIG))),$(abspath $(KUBECONFIG)))
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -47,28 +52,28 @@ test: $(BIN)/function $(BIN)/crossplane $(CORE) $(BIN)/dfs $(BIN)/dfsctl ## Run 
 	echo "Without $${p#*:} tests on the real server are skipped. On Debian, make debian-packages installs it"; done
 	go test -race -count=1 -timeout=30m ./...
 
+# Many shells have KUBECONFIG set to a cluster that is not meant for tests, so that of
+# the environment does not count.
 .PHONY: e2e
-e2e: $(BIN)/crossplane $(CORE) $(CONTROLPLANE) $(BIN)/kwok xpkg ## Test on a real Crossplane and a real Kubernetes API server.
-	go -C test/e2e test -count=1 -timeout=30m -parallel=8 -v .
+e2e: $(BIN)/cluster $(CLUSTER) $(BIN)/kwok $(BIN)/dfsctl xpkg ## Test on a real node, as make cluster runs one, or in the cluster of KUBECONFIG=FILE.
+	@go -C test/e2e test -c -o $(BIN)/e2e.test .
+	cd test/e2e && $(if $(TEST_CLUSTER),KUBECONFIG=$(TEST_CLUSTER),env -u KUBECONFIG $(AS_ROOT)) $(BIN)/e2e.test -test.timeout=40m -test.v $(E2E)
 
 .PHONY: xpkg
 xpkg: $(ARCHS:%=$(XPKG)-%.xpkg) $(CONFIGURATION).xpkg ## Build the function for each of ARCHS, and the Configuration for REGISTRY, into .cache/xpkg.
 
 .PHONY: cluster
 cluster: $(BIN)/cluster $(CLUSTER) xpkg ## Run a cluster of one node on this machine, with Crossplane and the function in it. Needs Linux, and root.
-	@$(SUDO) $(BIN)/cluster up $(CURDIR)
+	@$(AS_ROOT) $(BIN)/cluster up $(CURDIR)
 
 .PHONY: cluster-down
 cluster-down: $(BIN)/cluster ## End what make cluster runs, and remove all that it has made.
-	@$(SUDO) $(BIN)/cluster down $(CURDIR)
-
-.PHONY: cluster-test
-cluster-test: $(BIN)/cluster $(CLUSTER) xpkg ## Run a DittoServer in such a cluster, take its process and its pod away, and end the cluster.
-	go -C test/cluster test -count=1 -timeout=40m -v .
+	@$(AS_ROOT) $(BIN)/cluster down $(CURDIR)
 
 .PHONY: cluster-packages
-cluster-packages: ## Install the Debian packages that make cluster uses: containerd, and tools for networks.
-	@missing=$$(for p in containerd runc containernetworking-plugins iproute2 nftables; do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+cluster-packages: ## Install the Debian packages that make cluster and make e2e use: containerd, tools for networks, clients and servers.
+	@missing=$$(for p in containerd:containerd runc:runc ip:iproute2 nft:nftables smbclient:smbclient nfs-cp:libnfs-utils psql:postgresql \
+		/usr/lib/cni/ptp:containernetworking-plugins; do command -v $${p%:*} >/dev/null || echo $${p#*:}; done); \
 	if [ -n "$$missing" ]; then $(SUDO) apt-get update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; fi
 
 .PHONY: debian-packages

@@ -33,7 +33,7 @@ func TestEndToEnd(t *testing.T) {
 			f      func(*scenario)
 		}{
 			{11, "Delete", deleteServer}, // The slowest goes first.
-			{12, "Migrate", migrate},
+			{12, "Migrate", needsNode(migrate)},
 			{12, "Older", older},
 			{1, "Create", create},
 			{2, "Rotate", rotate},
@@ -54,7 +54,7 @@ func TestEndToEnd(t *testing.T) {
 			{7, "Resized", resized},
 			{14, "Additions", needsNode(additions)},
 			{14, "Names", names},
-			{14, "Kinds", kinds},
+			{14, "Kinds", needsNode(kinds)},
 			{14, "Foreign", foreign},
 			{14, "Managers", managers},
 			{14, "Saved", saved},
@@ -71,7 +71,7 @@ func TestEndToEnd(t *testing.T) {
 	})
 
 	// After Kinds, which wants the kind away.
-	s.run(t, 13, "Database", database)
+	s.run(t, 13, "Database", needsNode(database))
 
 	// What needs the machine, or breaks it, for itself.
 	s.run(t, 15, "Unplanned", needsNode(unplanned))

@@ -25,7 +25,7 @@ import (
 // the schema of the DittoServer has to accept too, and the API server what is made
 // of it, a pod included: nothing is created, so this is quick.
 func fields(s *scenario) {
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "fields"}} // No Pod Security Standard: what it forbids the namespace's owner decides.
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "fields", Labels: map[string]string{namespaceLabel: ""}}} // No Pod Security Standard: what it forbids the namespace's owner decides.
 	_, err := s.cluster.CoreV1().Namespaces().Create(s.ctx, ns, metav1.CreateOptions{})
 	must(s, err)
 	must(s, await(s.ctx, awaitTimeout, "the service account of pods", func(ctx context.Context) error {

@@ -19,7 +19,7 @@ func foreign(s *scenario) {
 	waits := "the condition names it, all else is there, it is as it was"
 
 	// Another server of the name tells which names its ConfigMaps have.
-	must(s, s.cluster.createNamespace(s.ctx, "foreign-twin"))
+	must(s, s.createNamespace("foreign-twin"))
 	twin := s.suite.server("foreign-twin", srv.Name)
 	must(s, twin.createSecrets(s.ctx, basicSecrets()))
 	must(s, twin.create(s.ctx, basicSpec()))

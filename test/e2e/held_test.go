@@ -23,6 +23,9 @@ const (
 	imageFleet = "index.docker.io/marmos91c/dittofs:v0.29.0"
 )
 
+// heldByTheInput is a Composition of its own, whose Input changes.
+const heldByTheInput = "held-by-the-input"
+
 // changed is a change of all kinds of fields that would replace the pod: what stands
 // in the configuration and in the template, the image, and the resources.
 func changed() map[string]any {
@@ -36,7 +39,7 @@ func changed() map[string]any {
 // held is a server that is held while all about it changes, and whose pod is deleted
 // meanwhile: it has to come back as it was, as soon as it can have its Secrets.
 func held(s *scenario) {
-	must(s, s.composition("held-by-the-input", nil))
+	must(s, s.composition(heldByTheInput, nil))
 
 	holds := []struct {
 		what    string
@@ -99,12 +102,12 @@ func held(s *scenario) {
 		{
 			what: "the policy Manual, against the Input",
 			spec: map[string]any{
-				"crossplane": map[string]any{"compositionRef": map[string]any{"name": "held-by-the-input"}},
+				"crossplane": map[string]any{"compositionRef": map[string]any{"name": heldByTheInput}},
 				"rollout":    map[string]any{"policy": "Manual"},
 				"resources":  nil, // So that those of the Input count.
 			},
 			hold: func(s *scenario, _ *server) {
-				must(s, s.composition("held-by-the-input", map[string]any{
+				must(s, s.composition(heldByTheInput, map[string]any{
 					"image": imageFleet, "resources": map[string]any{"limits": map[string]any{"memory": "768Mi"}},
 				}))
 			},

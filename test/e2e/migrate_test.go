@@ -14,7 +14,7 @@ import (
 // migrate moves a server of the DittoFS operator by the commands of its runbook.
 func migrate(s *scenario) {
 	srv := s.suite.server("team-a", "files") // As the runbook has it.
-	must(s, s.cluster.createNamespace(s.ctx, srv.Namespace))
+	must(s, s.createNamespace(srv.Namespace))
 	operate(s)
 
 	var before []string

@@ -13,7 +13,7 @@ func scale(s *scenario) {
 	var fleet []*server
 	for n := range namespaces {
 		ns := fmt.Sprintf("scale-%d", n)
-		must(s, s.cluster.createNamespace(s.ctx, ns))
+		must(s, s.createNamespace(ns))
 		for i := range perNamespace {
 			fleet = append(fleet, s.suite.server(ns, fmt.Sprintf("server-%d", i)))
 		}

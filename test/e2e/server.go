@@ -36,13 +36,25 @@ type server struct {
 // Secrets are the data of Secrets by their names.
 type secrets map[string]map[string]string
 
-// createNamespace sees to it that there is a namespace, and that only pods may run
-// in it that keep to the restricted Pod Security Standard.
-func (c *cluster) createNamespace(ctx context.Context, name string) error {
-	return c.apply(ctx, &unstructured.Unstructured{Object: map[string]any{
+// The label of the namespaces that the tests have created, and may delete.
+const namespaceLabel = "e2e/function-dittoserver"
+
+// createNamespace sees to it that there is a namespace, and that only pods may run in it
+// that keep to the restricted Pod Security Standard. One that is somebody else's is left
+// alone.
+func (s *suite) createNamespace(name string) error {
+	if s.node == nil {
+		ns, err := s.cluster.CoreV1().Namespaces().Get(s.ctx, name, metav1.GetOptions{})
+		if _, ours := ns.Labels[namespaceLabel]; err == nil && !ours {
+			return fmt.Errorf("the cluster has a namespace %s that is not of the tests", name)
+		}
+	}
+	return s.cluster.apply(s.ctx, &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1",
 		"kind":       "Namespace",
-		"metadata":   map[string]any{"name": name, "labels": map[string]any{"pod-security.kubernetes.io/enforce": "restricted"}},
+		"metadata": map[string]any{"name": name, "labels": map[string]any{
+			namespaceLabel: "", "pod-security.kubernetes.io/enforce": "restricted",
+		}},
 	}})
 }
 

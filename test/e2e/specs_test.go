@@ -115,7 +115,9 @@ func (sc *scenario) inputs() []input {
 		return all
 	}
 	other := func(key string) func(*scenario, *server) map[string]string {
-		return func(_ *scenario, srv *server) map[string]string { return map[string]string{key: roleOf(srv) + "_other"} }
+		return func(_ *scenario, srv *server) map[string]string {
+			return map[string]string{key: roleOf(srv) + "_other"}
+		}
 	}
 	return append(all,
 		input{"Postgres host", "postgres", to("host", postgresOtherName), oneRestart},

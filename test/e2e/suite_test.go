@@ -73,6 +73,9 @@ func newSuite(t *testing.T) *suite {
 	must(t, err)
 	if s.node == nil {
 		must(t, s.cluster.ready(ctx))
+		if !*keep {
+			t.Cleanup(func() { s.cleanUp(t) })
+		}
 	}
 
 	watches, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -188,7 +191,7 @@ func (s *suite) print() {
 // server returns a server in a namespace of its own.
 func (s *scenario) server(name string) *server {
 	s.Helper()
-	must(s, s.cluster.createNamespace(s.ctx, name))
+	must(s, s.createNamespace(name))
 	return s.suite.server(name, name)
 }
 
