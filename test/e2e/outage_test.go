@@ -37,6 +37,9 @@ func outages(s *scenario) {
 	}
 	rotation("api-server-killed", "rotate, and kill the API server at once", nothing, func() {
 		must(s, s.node.restart(s.ctx, "kube-apiserver"))
+		must(s, await(s.ctx, awaitTimeout, "the API server to be ready", func(ctx context.Context) error {
+			return s.cluster.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
+		}))
 	})
 }
 
