@@ -132,7 +132,7 @@ func walk(s *structpb.Struct, fail func(string, ...any)) {
 		case *structpb.Value_NullValue, nil:
 			fail("desired %s has a null at %s", kind, path)
 		case *structpb.Value_NumberValue:
-			if n := k.NumberValue; n != float64(int64(n)) || n == 0 && path != "spec.replicas" {
+			if n := k.NumberValue; n != float64(int64(n)) || n == 0 && path != "spec.replicas" && path != "spec.proxy.pgBouncer.replicas" {
 				fail("desired %s has the number %v at %s", kind, n, path)
 			}
 		case *structpb.Value_StringValue:

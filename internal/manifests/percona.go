@@ -24,6 +24,17 @@ const (
 	perconaUser = "dittofs"
 )
 
+// What the operator runs. It has no images of its own, and does nothing for a cluster
+// that leaves one out. These are the ones that its version was released with, for
+// PostgreSQL 16.
+const (
+	perconaVersion         = "2.8.2"
+	perconaPostgresVersion = 16
+	perconaPostgresImage   = "docker.io/percona/percona-distribution-postgresql:16.11-2"
+	perconaBouncerImage    = "docker.io/percona/percona-pgbouncer:1.25.0-1"
+	perconaBackupImage     = "docker.io/percona/percona-pgbackrest:2.57.0-1"
+)
+
 // PerconaName returns the name of a server's PerconaPGCluster.
 func PerconaName(ds *v1alpha1.DittoServer) string { return ds.GetName() + perconaSuffix }
 
@@ -48,8 +59,8 @@ func perconaEnv(ds *v1alpha1.DittoServer) []corev1.EnvVar {
 	return e
 }
 
-// perconaCluster renders a PostgreSQL cluster for version 2.8.0 of Percona's operator.
-// The operator's Go types would be the largest of the function's dependencies.
+// perconaCluster renders a PostgreSQL cluster for Percona's operator. The operator's Go
+// types would be the largest of the function's dependencies.
 func perconaCluster(ds *v1alpha1.DittoServer) *unstructured.Unstructured {
 	p := ds.Spec.Percona
 
@@ -65,11 +76,14 @@ func perconaCluster(ds *v1alpha1.DittoServer) *unstructured.Unstructured {
 		"apiVersion": PerconaAPIVersion,
 		"kind":       PerconaKind,
 		"spec": map[string]any{
-			"crVersion":       "2.8.0",
-			"postgresVersion": int64(16),
+			"crVersion":       perconaVersion,
+			"image":           perconaPostgresImage,
+			"postgresVersion": int64(perconaPostgresVersion),
 			"instances":       []any{map[string]any{"name": "instance1", "replicas": int64(*p.Replicas), "dataVolumeClaimSpec": claim}},
 			"users":           []any{map[string]any{"name": perconaUser, "databases": []any{p.DatabaseName}}},
-			"backups":         perconaBackups(ds.GetName(), p.Backup),
+			// The server does not use it. But 2.8 of the operator crashes without it.
+			"proxy":   map[string]any{"pgBouncer": map[string]any{"image": perconaBouncerImage, "replicas": int64(0)}},
+			"backups": perconaBackups(ds.GetName(), p.Backup),
 		},
 	}}
 	named(u, ds, perconaSuffix)
@@ -85,6 +99,7 @@ func perconaBackups(name string, b *v1alpha1.PerconaBackupSpec) map[string]any {
 	return map[string]any{
 		"enabled": true,
 		"pgbackrest": map[string]any{
+			"image":         perconaBackupImage,
 			"configuration": []any{map[string]any{"secret": map[string]any{"name": b.CredentialsSecretRef.Name}}},
 			"global": map[string]any{
 				"repo1-path":                "/pgbackrest/" + name + "/repo1",
