@@ -91,10 +91,10 @@ func perconaCluster(ds *v1alpha1.DittoServer) *unstructured.Unstructured {
 }
 
 // perconaBackups turns backups off explicitly, because the operator makes them by
-// default.
+// default. Version 3 asks for the image even then.
 func perconaBackups(name string, b *v1alpha1.PerconaBackupSpec) map[string]any {
 	if !b.Enabled {
-		return map[string]any{"enabled": false}
+		return map[string]any{"enabled": false, "pgbackrest": map[string]any{"image": perconaBackupImage}}
 	}
 	return map[string]any{
 		"enabled": true,
