@@ -73,7 +73,7 @@ func (s *PerconaSpec) validate(p *field.Path, name string, spec *DittoServerSpec
 	errs = append(errs, ValidateStorageClass(s.StorageClassName, p.Child("storageClassName"))...)
 	if !s.DeleteWithServer {
 		errs = append(errs, field.Invalid(p.Child("deleteWithServer"), false,
-			"must be true: Crossplane deletes what it has composed with the DittoServer, the database and its data included. "+
+			"must be true: Crossplane deletes what it has composed with the DittoServer, the database included. "+
 				"Set it to true to accept that, or create the PerconaPGCluster by yourself and name its credentials in spec.database.postgresSecretRef"))
 	}
 	if spec.Database.PostgresSecretRef != nil {

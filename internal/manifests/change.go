@@ -31,7 +31,7 @@ func ValidateChange(ds *v1alpha1.DittoServer, existing Existing) field.ErrorList
 	if existing.Database && !ds.Spec.Percona.Enabled {
 		name := PerconaName(ds)
 		errs = append(errs, field.Invalid(spec.Child("percona", "enabled"), false, fmt.Sprintf(
-			"would delete PerconaPGCluster %q with its data. To keep it, remove its metadata.ownerReferences: Crossplane 2.4 or later then leaves it alone. To lose it, delete it yourself. Until then, set enabled to true", name)))
+			"would delete PerconaPGCluster %q, and end the database. To keep it, remove its metadata.ownerReferences: Crossplane 2.4 or later then leaves it alone. To end it, delete it yourself. Until then, set enabled to true", name)))
 	}
 
 	if existing.Immutable == nil {
