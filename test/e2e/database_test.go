@@ -11,8 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// perconaCRD is as much of Percona's kind as the function looks at. Its operator does
-// not run here: the test writes what it would.
+// perconaCRD is as much of Percona's kind as the function looks at, and requires what its
+// operator does nothing without. That does not run here (percona_test.go): the test writes
+// what it would, and another PostgreSQL is the database.
 const perconaCRD = `
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -26,7 +27,18 @@ spec:
       served: true
       storage: true
       subresources: {status: {}}
-      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+      schema:
+        openAPIV3Schema:
+          type: object
+          x-kubernetes-preserve-unknown-fields: true
+          properties:
+            spec:
+              type: object
+              x-kubernetes-preserve-unknown-fields: true
+              required: [image, postgresVersion, instances, proxy, backups]
+              properties:
+                proxy: {type: object, required: [pgBouncer], properties: {pgBouncer: &component {type: object, x-kubernetes-preserve-unknown-fields: true, required: [image]}}}
+                backups: {type: object, x-kubernetes-preserve-unknown-fields: true, required: [pgbackrest], properties: {pgbackrest: *component}}
 `
 
 // database moves a running server to a database that takes its time. The account's
@@ -37,9 +49,12 @@ func database(s *scenario) {
 	must(s, s.cluster.apply(s.ctx, crd...))
 	srv := s.running("database", basicSpec(), basicSecrets())
 	cluster := srv.Name + "-postgres"
-	must(s, srv.createSecret(s.ctx, cluster+"-pguser-dittofs", map[string]string{"host": cluster, "port": "5432", "dbname": "dittofs", "user": "dittofs", "password": newKey()}))
+	db := s.databaseOf(srv)
+	must(s, srv.createSecret(s.ctx, cluster+"-pguser-dittofs", map[string]string{
+		"host": db["host"], "port": db["port"], "dbname": db["database"], "user": db["user"], "password": db["password"],
+	}))
 	state := func(state string) {
-		r, err := s.cluster.kind("pgv2.percona.com/v2", "PerconaPGCluster", srv.Namespace)
+		r, err := s.cluster.kind(perconaAPIVersion, perconaKind, srv.Namespace)
 		must(s, err)
 		_, err = r.Patch(s.ctx, cluster, types.MergePatchType, fmt.Appendf(nil, `{"status": {"state": %q}}`, state), metav1.PatchOptions{}, "status")
 		must(s, err)

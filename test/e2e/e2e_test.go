@@ -72,6 +72,7 @@ func TestEndToEnd(t *testing.T) {
 
 	// After Kinds, which wants the kind away.
 	s.run(t, 13, "Database", needsNode(database))
+	s.run(t, 13, "Percona", percona)
 
 	// What needs the machine, or breaks it, for itself.
 	s.run(t, 15, "Unplanned", needsNode(unplanned))
