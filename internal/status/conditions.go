@@ -84,7 +84,7 @@ func (v *View) databaseReady() observed.Condition {
 		c.Status, c.Reason, c.Message = observed.Unknown, string(observed.KindPending), kindPending
 	case v.Kinds.Percona == observed.KindMissing:
 		c.Reason, c.Message = reasonKindMissing, kindMissing(manifests.PerconaKind, manifests.PerconaAPIVersion)+
-			"Install version 2 of Percona's operator for PostgreSQL, or remove spec.percona"
+			"Install version 2.8 or later of Percona's operator for PostgreSQL, or remove spec.percona"
 	case v.Have.PerconaReady:
 		c.Status, c.Reason = observed.True, "Ready"
 	default:
