@@ -49,7 +49,7 @@ func TestRollout(t *testing.T) {
 		c.Settle()
 	}
 
-	// The database of Percona's operator, which writes the Secret when it is ready.
+	// The database of Percona's operator, which writes the Secret before it is ready.
 	withDatabase := func(c *cluster) {
 		c.Set("spec.percona", map[string]any{"enabled": true, "deleteWithServer": true})
 		c.Apply(c.Reconcile())

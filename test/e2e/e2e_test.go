@@ -75,6 +75,7 @@ func TestEndToEnd(t *testing.T) {
 	s.run(t, 13, "Percona", percona)
 
 	// What needs the machine, or breaks it, for itself.
+	s.run(t, 16, "OutageOfRestart", needsNode(outageOfRestart))
 	s.run(t, 15, "Unplanned", needsNode(unplanned))
 	s.run(t, 15, "WithoutSecret", needsNode(withoutSecret))
 	s.run(t, 2, "Latency", latency)

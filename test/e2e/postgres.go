@@ -154,7 +154,7 @@ func (s *scenario) databaseOf(srv *server) map[string]string {
 }
 
 // roleOf is the name of a server's role and database.
-func roleOf(srv *server) string { return strings.ReplaceAll(srv.Namespace, "-", "_") }
+func roleOf(srv *server) string { return "server_" + strings.ReplaceAll(srv.Namespace, "-", "_") }
 
 // setDatabasePassword gives both roles of a server another password.
 func (s *scenario) setDatabasePassword(srv *server, password string) {

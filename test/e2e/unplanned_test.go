@@ -33,7 +33,7 @@ func states() []state {
 			must(s, err)
 			must(s, srv.patchSpec(s.ctx, changed()))
 		}},
-		{name: "quota", reason: "ConfigMapPending", into: func(s *scenario, srv *server) {
+		{name: "quota", reason: "FatalError", into: func(s *scenario, srv *server) {
 			all, err := s.cluster.CoreV1().ConfigMaps(srv.Namespace).List(s.ctx, metav1.ListOptions{})
 			must(s, err)
 			most := *resource.NewQuantity(int64(len(all.Items)), resource.DecimalSI)
