@@ -11,7 +11,7 @@ CORE := $(BIN)/crossplane-core
 CONTROLPLANE := $(addprefix $(BIN)/,etcd kube-apiserver kube-controller-manager kubectl)
 
 # What runs on the node that make cluster brings up, and in it.
-CLUSTER := $(CONTROLPLANE) $(CORE) $(addprefix $(BIN)/,kubelet kube-scheduler kube-proxy coredns dfs crossplane)
+CLUSTER := $(CONTROLPLANE) $(CORE) $(addprefix $(BIN)/,kubelet kube-scheduler kube-proxy coredns csi-provisioner csi-resizer dfs dfsctl crossplane)
 
 XPKG := $(CURDIR)/.cache/xpkg/function-dittoserver
 CONFIGURATION := $(CURDIR)/.cache/xpkg/configuration-dittoserver
@@ -193,6 +193,8 @@ $(eval $(call tool,kubelet,controlplane,k8s.io/kubernetes/cmd/kubelet,about thre
 $(eval $(call tool,kube-scheduler,controlplane,k8s.io/kubernetes/cmd/kube-scheduler,about a minute))
 $(eval $(call tool,kube-proxy,controlplane,k8s.io/kubernetes/cmd/kube-proxy,about a minute))
 $(eval $(call tool,kubectl,controlplane,k8s.io/kubernetes/cmd/kubectl,about a minute))
+$(eval $(call tool,csi-provisioner,csi,github.com/kubernetes-csi/external-provisioner/v5/cmd/csi-provisioner,about two minutes))
+$(eval $(call tool,csi-resizer,csi,github.com/kubernetes-csi/external-resizer/cmd/csi-resizer,a moment))
 $(eval $(call tool,coredns,coredns,.,about a minute))
 $(eval $(call tool,kwok,kwok,sigs.k8s.io/kwok/cmd/kwok,about two minutes))
 $(eval $(call tool,image,image,.,a moment))

@@ -3,9 +3,10 @@
 //
 // The cluster is etcd, the API server, all controllers, the scheduler, a kubelet,
 // containerd, kube-proxy, DNS, a storage class, a registry, and Crossplane with the
-// function, installed as users install them. Two things stand in for real ones: a
-// registry of its own serves all images, which are built from pinned Go modules, and a
-// loop makes the volumes, which are directories (volumes.go).
+// function, installed as users install them. One thing stands in for a real one: a
+// registry of its own serves all images, which are built from pinned Go modules. Volumes
+// are file systems in files, by a driver of its own (volumes.go) and Kubernetes' own
+// provisioner and resizer.
 //
 // All its processes are in a PID, a mount and a network namespace of their own
 // (namespaces.go). The kernel takes all of it away with the first of them: processes,

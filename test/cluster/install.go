@@ -33,8 +33,10 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: kube-apiserve
 
 // installBasics installs what every cluster has.
 func (n *node) installBasics(ctx context.Context) error {
-	go provisionVolumes(context.WithoutCancel(ctx), n.client)
-	if err := n.apply(ctx, kubeletAccess, storageClass, strings.NewReplacer("IMAGE", dnsImage, "ADDRESS", dnsAddress).Replace(dns)); err != nil {
+	if err := n.startStorage(ctx); err != nil {
+		return err
+	}
+	if err := n.apply(ctx, kubeletAccess, strings.NewReplacer("IMAGE", dnsImage, "ADDRESS", dnsAddress).Replace(dns)); err != nil {
 		return err
 	}
 	return n.available(ctx, "kube-system", "coredns")

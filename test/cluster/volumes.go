@@ -2,94 +2,270 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"time"
+	"strings"
+	"syscall"
 
-	corev1 "k8s.io/api/core/v1"
-	kerrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
+	"github.com/container-storage-interface/spec/lib/go/csi"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	registration "k8s.io/kubelet/pkg/apis/pluginregistration/v1"
+)
+
+const (
+	driverName   = "volumes.dittofs.io"
+	driverSocket = home + "/kubelet/plugins/volumes.sock"
+
+	// The kubelet looks for drivers here.
+	registrationSocket = home + "/kubelet/plugins_registry/volumes.sock"
 )
 
 const storageClass = `
+apiVersion: storage.k8s.io/v1
+kind: CSIDriver
+metadata: {name: ` + driverName + `}
+spec: {attachRequired: false, fsGroupPolicy: File}
+---
 apiVersion: storage.k8s.io/v1
 kind: StorageClass
 metadata:
   name: local
   annotations: {storageclass.kubernetes.io/is-default-class: "true"}
-provisioner: cluster.dittofs.io/local
+provisioner: ` + driverName + `
 reclaimPolicy: Delete
+allowVolumeExpansion: true
 `
 
-// provisionVolumes makes a volume for each claim that waits for one, and deletes those
-// whose claim is gone. It is a loop and no driver: the volumes are directories of the
-// node, which do not keep to their size and cannot grow. But they are of the kind
-// "local", of which the kubelet sets the group.
-func provisionVolumes(ctx context.Context, c kubernetes.Interface) {
-	for ; ctx.Err() == nil; time.Sleep(time.Second) {
-		if err := provision(ctx, c); err != nil {
-			log.Print("volumes: ", err)
+// startStorage serves volumes to the kubelet, and to the programs of Kubernetes' own that
+// turn claims into volumes and grow them.
+func (n *node) startStorage(ctx context.Context) error {
+	s := grpc.NewServer()
+	d := &driver{dir: home + "/volumes"}
+	csi.RegisterIdentityServer(s, d)
+	csi.RegisterControllerServer(s, d)
+	csi.RegisterNodeServer(s, d)
+	if err := serve(ctx, s, driverSocket); err != nil {
+		return err
+	}
+	r := grpc.NewServer()
+	registration.RegisterRegistrationServer(r, d)
+	if err := serve(ctx, r, registrationSocket); err != nil {
+		return err
+	}
+	for _, program := range []string{"csi-provisioner", "csi-resizer"} {
+		if err := n.start(program, "--kubeconfig="+home+"/kubeconfig", "--csi-address="+driverSocket); err != nil {
+			return err
 		}
 	}
+	return n.apply(ctx, storageClass)
 }
 
-func provision(ctx context.Context, c kubernetes.Interface) error {
-	claims, err := c.CoreV1().PersistentVolumeClaims("").List(ctx, metav1.ListOptions{})
+// serve serves calls at a socket.
+func serve(ctx context.Context, s *grpc.Server, socket string) error {
+	if err := os.MkdirAll(filepath.Dir(socket), 0o750); err != nil {
+		return fmt.Errorf("cannot make directory: %w", err)
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "unix", socket)
 	if err != nil {
-		return fmt.Errorf("cannot list claims: %w", err)
+		return fmt.Errorf("cannot listen: %w", err)
 	}
-	for i := range claims.Items {
-		claim := &claims.Items[i]
-		if claim.Status.Phase != corev1.ClaimPending || claim.Spec.StorageClassName == nil || *claim.Spec.StorageClassName != "local" {
-			continue
-		}
-		v := volume(claim)
-		if err := os.MkdirAll(v.Spec.Local.Path, 0o755); err != nil { //nolint:gosec // As a new file system is.
-			return fmt.Errorf("cannot make volume: %w", err)
-		}
-		if _, err := c.CoreV1().PersistentVolumes().Create(ctx, v, metav1.CreateOptions{}); err != nil && !kerrors.IsAlreadyExists(err) {
-			return fmt.Errorf("cannot create volume: %w", err)
-		}
-	}
+	go func() { log.Print("volumes: ", s.Serve(l)) }()
+	return nil
+}
 
-	volumes, err := c.CoreV1().PersistentVolumes().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return fmt.Errorf("cannot list volumes: %w", err)
+// A driver makes volumes of files: each is a file system of its own that keeps to its
+// size and grows while it is mounted. The kernel lets go of the file with the cluster's
+// mounts.
+type driver struct {
+	csi.UnimplementedIdentityServer
+	csi.UnimplementedControllerServer
+	csi.UnimplementedNodeServer
+	registration.UnimplementedRegistrationServer
+
+	dir string
+}
+
+// GetInfo tells the kubelet where the driver is.
+func (*driver) GetInfo(context.Context, *registration.InfoRequest) (*registration.PluginInfo, error) {
+	return &registration.PluginInfo{Type: registration.CSIPlugin, Name: driverName, Endpoint: driverSocket, SupportedVersions: []string{"1.0.0"}}, nil
+}
+
+// NotifyRegistrationStatus hears what the kubelet makes of it.
+func (*driver) NotifyRegistrationStatus(_ context.Context, s *registration.RegistrationStatus) (*registration.RegistrationStatusResponse, error) {
+	if !s.GetPluginRegistered() {
+		log.Print("volumes: ", s.GetError())
 	}
-	for _, v := range volumes.Items {
-		if v.Status.Phase != corev1.VolumeReleased || v.Spec.Local == nil {
-			continue
+	return &registration.RegistrationStatusResponse{}, nil
+}
+
+// GetPluginInfo is the driver's name.
+func (*driver) GetPluginInfo(context.Context, *csi.GetPluginInfoRequest) (*csi.GetPluginInfoResponse, error) {
+	return &csi.GetPluginInfoResponse{Name: driverName, VendorVersion: "1"}, nil
+}
+
+// GetPluginCapabilities says that volumes grow while they are mounted.
+func (*driver) GetPluginCapabilities(context.Context, *csi.GetPluginCapabilitiesRequest) (*csi.GetPluginCapabilitiesResponse, error) {
+	return &csi.GetPluginCapabilitiesResponse{Capabilities: []*csi.PluginCapability{
+		{Type: &csi.PluginCapability_Service_{Service: &csi.PluginCapability_Service{Type: csi.PluginCapability_Service_CONTROLLER_SERVICE}}},
+		{Type: &csi.PluginCapability_VolumeExpansion_{VolumeExpansion: &csi.PluginCapability_VolumeExpansion{Type: csi.PluginCapability_VolumeExpansion_ONLINE}}},
+	}}, nil
+}
+
+// Probe says that the driver works.
+func (*driver) Probe(context.Context, *csi.ProbeRequest) (*csi.ProbeResponse, error) {
+	return &csi.ProbeResponse{}, nil
+}
+
+// ControllerGetCapabilities says what can be done with volumes.
+func (*driver) ControllerGetCapabilities(context.Context, *csi.ControllerGetCapabilitiesRequest) (*csi.ControllerGetCapabilitiesResponse, error) {
+	rsp := &csi.ControllerGetCapabilitiesResponse{}
+	for _, c := range []csi.ControllerServiceCapability_RPC_Type{
+		csi.ControllerServiceCapability_RPC_CREATE_DELETE_VOLUME, csi.ControllerServiceCapability_RPC_EXPAND_VOLUME,
+	} {
+		rsp.Capabilities = append(rsp.Capabilities, &csi.ControllerServiceCapability{
+			Type: &csi.ControllerServiceCapability_Rpc{Rpc: &csi.ControllerServiceCapability_RPC{Type: c}},
+		})
+	}
+	return rsp, nil
+}
+
+// NodeGetCapabilities says what the node can do with volumes.
+func (*driver) NodeGetCapabilities(context.Context, *csi.NodeGetCapabilitiesRequest) (*csi.NodeGetCapabilitiesResponse, error) {
+	return &csi.NodeGetCapabilitiesResponse{Capabilities: []*csi.NodeServiceCapability{{
+		Type: &csi.NodeServiceCapability_Rpc{Rpc: &csi.NodeServiceCapability_RPC{Type: csi.NodeServiceCapability_RPC_EXPAND_VOLUME}},
+	}}}, nil
+}
+
+// NodeGetInfo is the node's name.
+func (*driver) NodeGetInfo(context.Context, *csi.NodeGetInfoRequest) (*csi.NodeGetInfoResponse, error) {
+	return &csi.NodeGetInfoResponse{NodeId: nodeName}, nil
+}
+
+// ValidateVolumeCapabilities says that a volume can be used in any way.
+func (*driver) ValidateVolumeCapabilities(_ context.Context, r *csi.ValidateVolumeCapabilitiesRequest) (*csi.ValidateVolumeCapabilitiesResponse, error) {
+	return &csi.ValidateVolumeCapabilitiesResponse{Confirmed: &csi.ValidateVolumeCapabilitiesResponse_Confirmed{VolumeCapabilities: r.GetVolumeCapabilities()}}, nil
+}
+
+// file holds a volume, which is mounted at its mount.
+func (d *driver) file(id string) string  { return filepath.Join(d.dir, filepath.Base(id)+".img") }
+func (d *driver) mount(id string) string { return filepath.Join(d.dir, filepath.Base(id)) }
+
+// CreateVolume makes a file system, and mounts it.
+func (d *driver) CreateVolume(ctx context.Context, r *csi.CreateVolumeRequest) (*csi.CreateVolumeResponse, error) {
+	rsp := &csi.CreateVolumeResponse{Volume: &csi.Volume{VolumeId: r.GetName(), CapacityBytes: r.GetCapacityRange().GetRequiredBytes()}}
+	file, mount := d.file(r.GetName()), d.mount(r.GetName())
+	if mounted(mount) {
+		return rsp, nil
+	}
+	if err := errors.Join(os.MkdirAll(mount, 0o750), os.WriteFile(file, nil, 0o600), os.Truncate(file, rsp.GetVolume().GetCapacityBytes())); err != nil {
+		return nil, internal(err)
+	}
+	for _, argv := range [][]string{
+		// Nothing of it is to be kept once the cluster is gone.
+		{"mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", "-E", "lazy_itable_init=1,nodiscard", file},
+		{"mount", "-o", "loop", file, mount},
+	} {
+		if err := system(ctx, argv); err != nil {
+			return nil, err
 		}
-		if err := c.CoreV1().PersistentVolumes().Delete(ctx, v.Name, metav1.DeleteOptions{}); err != nil {
-			return fmt.Errorf("cannot delete volume: %w", err)
+	}
+	return rsp, nil
+}
+
+// DeleteVolume removes a volume.
+func (d *driver) DeleteVolume(_ context.Context, r *csi.DeleteVolumeRequest) (*csi.DeleteVolumeResponse, error) {
+	if err := errors.Join(unmount(d.mount(r.GetVolumeId())), os.RemoveAll(d.file(r.GetVolumeId()))); err != nil {
+		return nil, internal(err)
+	}
+	return &csi.DeleteVolumeResponse{}, nil
+}
+
+// ControllerExpandVolume makes a volume larger, and leaves its file system to the node.
+func (d *driver) ControllerExpandVolume(ctx context.Context, r *csi.ControllerExpandVolumeRequest) (*csi.ControllerExpandVolumeResponse, error) {
+	size := r.GetCapacityRange().GetRequiredBytes()
+	if err := os.Truncate(d.file(r.GetVolumeId()), size); err != nil {
+		return nil, internal(err)
+	}
+	device, err := d.device(ctx, r.GetVolumeId())
+	if err != nil {
+		return nil, err
+	}
+	if err := system(ctx, []string{"losetup", "--set-capacity", device}); err != nil {
+		return nil, err
+	}
+	return &csi.ControllerExpandVolumeResponse{CapacityBytes: size, NodeExpansionRequired: true}, nil
+}
+
+// NodeExpandVolume makes a volume's file system as large as the volume.
+func (d *driver) NodeExpandVolume(ctx context.Context, r *csi.NodeExpandVolumeRequest) (*csi.NodeExpandVolumeResponse, error) {
+	device, err := d.device(ctx, r.GetVolumeId())
+	if err != nil {
+		return nil, err
+	}
+	if err := system(ctx, []string{"resize2fs", device}); err != nil {
+		return nil, err
+	}
+	return &csi.NodeExpandVolumeResponse{}, nil
+}
+
+// device returns the block device that a volume's file is.
+func (d *driver) device(ctx context.Context, id string) (string, error) {
+	out, err := exec.CommandContext(ctx, "losetup", "--noheadings", "--output=NAME", "--associated="+d.file(id)).Output() //nolint:gosec // A file of ours.
+	if err != nil {
+		return "", internal(err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// NodePublishVolume shows a pod a volume.
+func (d *driver) NodePublishVolume(_ context.Context, r *csi.NodePublishVolumeRequest) (*csi.NodePublishVolumeResponse, error) {
+	target := r.GetTargetPath()
+	if mounted(target) {
+		return &csi.NodePublishVolumeResponse{}, nil
+	}
+	if err := errors.Join(os.MkdirAll(target, 0o750), syscall.Mount(d.mount(r.GetVolumeId()), target, "", syscall.MS_BIND, "")); err != nil {
+		return nil, internal(err)
+	}
+	return &csi.NodePublishVolumeResponse{}, nil
+}
+
+// NodeUnpublishVolume takes it away again.
+func (*driver) NodeUnpublishVolume(_ context.Context, r *csi.NodeUnpublishVolumeRequest) (*csi.NodeUnpublishVolumeResponse, error) {
+	if err := unmount(r.GetTargetPath()); err != nil {
+		return nil, internal(err)
+	}
+	return &csi.NodeUnpublishVolumeResponse{}, nil
+}
+
+// mounted says whether something is mounted at a directory.
+func mounted(dir string) bool {
+	b, err := os.ReadFile("/proc/self/mounts")
+	return err == nil && strings.Contains(string(b), " "+dir+" ")
+}
+
+// unmount ends what is mounted at a directory, if there is something, and removes it.
+func unmount(dir string) error {
+	if mounted(dir) {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			return fmt.Errorf("cannot unmount: %w", err)
 		}
-		if err := os.RemoveAll(v.Spec.Local.Path); err != nil {
-			return fmt.Errorf("cannot remove volume: %w", err)
-		}
+	}
+	return os.RemoveAll(dir)
+}
+
+// system runs a program of the system's.
+func system(ctx context.Context, argv []string) error {
+	if out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput(); err != nil { //nolint:gosec // Constants, and files of ours.
+		return internal(fmt.Errorf("%s: %w: %s", argv[0], err, out))
 	}
 	return nil
 }
 
-// volume returns the volume for a claim.
-func volume(claim *corev1.PersistentVolumeClaim) *corev1.PersistentVolume {
-	name := "pvc-" + string(claim.UID)
-	return &corev1.PersistentVolume{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: corev1.PersistentVolumeSpec{
-			Capacity:                      corev1.ResourceList{corev1.ResourceStorage: claim.Spec.Resources.Requests[corev1.ResourceStorage]},
-			AccessModes:                   claim.Spec.AccessModes,
-			PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimDelete,
-			StorageClassName:              "local",
-			ClaimRef:                      &corev1.ObjectReference{APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: claim.Namespace, Name: claim.Name, UID: claim.UID},
-			PersistentVolumeSource: corev1.PersistentVolumeSource{
-				Local: &corev1.LocalVolumeSource{Path: filepath.Join(home, "volumes", name)},
-			},
-			NodeAffinity: &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
-				MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: []string{nodeName}}},
-			}}}},
-		},
-	}
-}
+func internal(err error) error { return status.Error(codes.Internal, err.Error()) }

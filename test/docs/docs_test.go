@@ -48,7 +48,7 @@ type place struct{ file, heading string }
 // or a test.
 func TestCommands(t *testing.T) {
 	run, before, steps := sectionsRun(t), prerequisites(t), steps(t)
-	command := regexp.MustCompile("(?m)^(?:make|go|kubectl|crossplane) .*$|`(?:kubectl|crossplane (?:render|xpkg)) [^`]+`")
+	command := regexp.MustCompile("(?m)^(?:make|go|kubectl|crossplane|dfsctl|nfs-cp|smbclient) .*$|`(?:kubectl|crossplane (?:render|xpkg)) [^`]+`")
 
 	files, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
 	if err != nil {

@@ -1,48 +1,61 @@
 package e2e
 
 import (
-	storagev1 "k8s.io/api/storage/v1"
+	"fmt"
+	"syscall"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// resized is a claim that was resized by hand. There is no driver here that resizes
-// volumes: the test says in its place that it has.
+// resized is a claim that was resized by hand: the volume grows under the server.
 func resized(s *scenario) {
-	class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "expandable"}, Provisioner: "example.org/none", AllowVolumeExpansion: new(true)}
-	_, err := s.cluster.StorageV1().StorageClasses().Create(s.ctx, class, metav1.CreateOptions{})
-	must(s, err)
-	spec := basicSpec()
-	spec["storage"] = map[string]any{"metadataSize": "1Gi", "storageClassName": class.Name}
-	srv := s.running("resized", spec, basicSecrets())
-	claim := "metadata-" + srv.Name + "-0"
-	patch := func(subresource []string, p string) {
-		_, err := s.cluster.CoreV1().PersistentVolumeClaims(srv.Namespace).Patch(s.ctx, claim, types.MergePatchType, []byte(p), metav1.PatchOptions{}, subresource...)
+	srv := s.running("resized", basicSpec(), basicSecrets())
+	s.changePassword(srv)
+	const claim, large = "metadata-resized-0", 2 << 30
+	// size is that of the file system that the server has its metadata on.
+	size := func() int64 {
+		pids, err := s.node.processes(string(s.podOf(srv).UID))
 		must(s, err)
+		if len(pids) == 0 {
+			return 0
+		}
+		fs := syscall.Statfs_t{}
+		must(s, syscall.Statfs(fmt.Sprintf("/proc/%d/root/data/store/metadata", pids[0]), &fs))
+		return int64(fs.Blocks) * fs.Bsize
 	}
-	status := []string{"status"}
-	patch(nil, `{"spec": {"volumeName": "pv"}}`)
-	patch(status, `{"status": {"phase": "Bound", "capacity": {"storage": "1Gi"}}}`)
+	before := size()
 
 	s.expect("another size in the spec", "StorageInSync=False", func() string {
 		must(s, srv.patchSpec(s.ctx, map[string]any{"storage": map[string]any{"metadataSize": "2Gi"}}))
 		must(s, srv.awaitCondition(s.ctx, "StorageInSync", "False"))
 		return "StorageInSync=False"
 	})
-	s.expect("the claim resized by hand", "StorageInSync=True, the StatefulSet is the same, "+noRestart, func() string {
-		before, err := s.cluster.AppsV1().StatefulSets(srv.Namespace).Get(s.ctx, srv.Name, metav1.GetOptions{})
+	const grown = "StorageInSync=True, the file system has grown, the StatefulSet is the same, " + noRestart
+	s.expect("the claim resized by hand", grown, func() string {
+		set := s.statefulSet(srv)
+		_, err := s.cluster.CoreV1().PersistentVolumeClaims(srv.Namespace).Patch(s.ctx, claim, types.MergePatchType,
+			[]byte(`{"spec": {"resources": {"requests": {"storage": "2Gi"}}}}`), metav1.PatchOptions{})
 		must(s, err)
-		patch(nil, `{"spec": {"resources": {"requests": {"storage": "2Gi"}}}}`)
-		patch(status, `{"status": {"capacity": {"storage": "2Gi"}}}`)
 		must(s, srv.awaitCondition(s.ctx, "StorageInSync", "True"))
 		got := s.restartsOf(srv)
-		after, err := s.cluster.AppsV1().StatefulSets(srv.Namespace).Get(s.ctx, srv.Name, metav1.GetOptions{})
-		must(s, err)
-		if after.UID != before.UID {
+		if after := size(); after <= before || after < large*9/10 {
+			return fmt.Sprintf("the file system has %d bytes, and had %d", after, before)
+		}
+		if s.statefulSet(srv).UID != set.UID {
 			return "another StatefulSet"
 		}
-		return "StorageInSync=True, the StatefulSet is the same, " + got
+		return "StorageInSync=True, the file system has grown, the StatefulSet is the same, " + got
+	})
+	s.expect("and the pod deleted", "with its data, on the file system that has grown", func() string {
+		s.replacePod(srv)
+		must(s, s.knowsPassword(s.ctx, srv))
+		s.restartsOf(srv)
+		if after := size(); after < large*9/10 {
+			return fmt.Sprintf("the file system has %d bytes", after)
+		}
+		return "with its data, on the file system that has grown"
 	})
 }
 

@@ -33,6 +33,7 @@ func TestEndToEnd(t *testing.T) {
 			f      func(*scenario)
 		}{
 			{11, "Delete", deleteServer}, // The slowest goes first.
+			{16, "Live", needsNode(live)}, // It waits for the kubelet, and so does nothing.
 			{12, "Migrate", needsNode(migrate)},
 			{12, "Older", older},
 			{1, "Create", create},
@@ -51,7 +52,7 @@ func TestEndToEnd(t *testing.T) {
 			{13, "Orphaned", orphaned},
 			{13, "Quota", quota},
 			{13, "Hurry", hurry},
-			{7, "Resized", resized},
+			{7, "Resized", needsNode(resized)},
 			{14, "Additions", needsNode(additions)},
 			{14, "Names", names},
 			{14, "Kinds", needsNode(kinds)},
@@ -76,6 +77,7 @@ func TestEndToEnd(t *testing.T) {
 
 	// What needs the machine, or breaks it, for itself.
 	s.run(t, 16, "OutageOfRestart", needsNode(outageOfRestart))
+	s.run(t, 16, "Revoked", needsNode(revoked))
 	s.run(t, 15, "Unplanned", needsNode(unplanned))
 	s.run(t, 15, "WithoutSecret", needsNode(withoutSecret))
 	s.run(t, 2, "Latency", latency)

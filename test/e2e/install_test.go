@@ -1,12 +1,14 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -50,10 +52,31 @@ func configuration(s *scenario) {
 
 	// As the example has it. It does not live to see the aftermath.
 	srv := &server{NamespacedName: types.NamespacedName{Namespace: "team-a", Name: "files"}, cluster: s.cluster, restarts: s.restarts}
+	start := time.Now()
 	s.expect("a DittoServer of the Configuration", "ready, 1 revision, 1 pod", func() string {
 		s.shell(root, s.kubeconfig, blocks[readmeCreate])
 		must(s, srv.awaitReady(s.ctx))
 		return "ready, " + s.restartsOf(srv)
+	})
+	s.expect("a share to mount, over NFS and SMB", "written over one, read over the other", func() string {
+		for _, commands := range s.documented("README.md", "A share to mount") {
+			s.shell(root, s.kubeconfig, commands)
+		}
+		return "written over one, read over the other"
+	})
+	s.measure("from nothing to a file that is read", fmt.Sprintf("%.1f s", time.Since(start).Seconds()), time.Since(start))
+	s.expect("its pod deleted", "the file is there", func() string {
+		s.replacePod(srv)
+		want, err := os.ReadFile(filepath.Join(root, "README.md"))
+		must(s, err)
+		svc, err := s.cluster.CoreV1().Services(srv.Namespace).Get(s.ctx, srv.Name+"-nfs", metav1.GetOptions{})
+		must(s, err)
+		got, err := nfs(s.ctx, "nfs-cat", fmt.Sprintf("nfs://%s/export/README.md?nfsport=12049&mountport=12049&uid=1000&gid=1000", svc.Spec.ClusterIP)).Output()
+		must(s, err)
+		if !bytes.Equal(got, want) {
+			return fmt.Sprintf("%d bytes are there, of %d", len(got), len(want))
+		}
+		return "the file is there"
 	})
 
 	s.expect("all of it deleted", "gone", func() string {
@@ -67,6 +90,7 @@ func configuration(s *scenario) {
 			}
 			return nil
 		}))
+		must(s, s.cluster.CoreV1().PersistentVolumeClaims(srv.Namespace).DeleteCollection(s.ctx, metav1.DeleteOptions{}, metav1.ListOptions{}))
 		s.deleted("pkg.crossplane.io/v1", "Configuration", "", prefix+configurationName)
 		s.gone("apiextensions.crossplane.io/v2", "CompositeResourceDefinition", "", xrdName)
 		s.deleted("pkg.crossplane.io/v1", "Function", "", prefix+functionName)

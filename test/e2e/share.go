@@ -1,0 +1,70 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// dfsctl runs the server's own client. It keeps its tokens in a directory.
+func (s *scenario) dfsctl(home string, args ...string) string {
+	s.Helper()
+	out, err := s.tryDfsctl(home, args...)
+	if err != nil {
+		s.Fatalf("dfsctl %s: %v: %s", args[0], err, out)
+	}
+	return out
+}
+
+// tryDfsctl runs it, and returns also what it says when it fails.
+func (s *scenario) tryDfsctl(home string, args ...string) (string, error) {
+	s.Helper()
+	bin, err := filepath.Abs(*binDir)
+	must(s, err)
+	cmd := exec.CommandContext(s.ctx, filepath.Join(bin, "dfsctl"), append([]string{"--no-color"}, args...)...) //nolint:gosec // Tests say what is run.
+	cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// nfs is a client's program. It runs as a user who has all ports for itself: of the few
+// that are root's alone, each would be used again too soon.
+func nfs(ctx context.Context, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // Tests say what is run.
+	if os.Geteuid() == 0 {
+		const nobody = 65534
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	}
+	return cmd
+}
+
+// share makes a share of a server that everybody may write to, and returns where its
+// files are for an NFS client.
+func (s *scenario) share(srv *server) func(file string) string {
+	s.Helper()
+	sec, err := s.cluster.CoreV1().Secrets(srv.Namespace).Get(s.ctx, "admin", metav1.GetOptions{})
+	must(s, err)
+	api, err := srv.api(s.ctx)
+	must(s, err)
+	home := s.TempDir()
+	for _, args := range [][]string{
+		{"login", "--server", strings.TrimSuffix(api, "/api/v1"), "--username", "admin", "--password", string(sec.Data["password"])},
+		{"store", "metadata", "add", "--name", "metadata", "--type", "badger", "--db-path", "/data/store/metadata/badger"},
+		{"store", "block", "local", "add", "--name", "blocks", "--type", "fs", "--config", `{"path":"/data/store/block"}`},
+		{"share", "create", "--name", "/export", "--metadata", "metadata", "--local", "blocks", "--default-permission", "read-write", "--squash", "none"},
+	} {
+		s.dfsctl(home, args...)
+	}
+	svc, err := s.cluster.CoreV1().Services(srv.Namespace).Get(s.ctx, srv.Name+"-nfs", metav1.GetOptions{})
+	must(s, err)
+	port := svc.Spec.Ports[0].Port
+	return func(file string) string {
+		return fmt.Sprintf("nfs://%s/export/%s?nfsport=%d&mountport=%d&uid=0&gid=0", svc.Spec.ClusterIP, file, port, port)
+	}
+}
