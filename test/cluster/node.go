@@ -98,7 +98,7 @@ func (p *program) keep() {
 	for ; ; time.Sleep(restartDelay) {
 		<-p.Exited()
 		log.Print(p.Alive())
-		next, err := p.Command.Start()
+		next, err := p.Start()
 		if err != nil {
 			log.Print(err)
 			continue

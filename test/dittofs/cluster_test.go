@@ -1,16 +1,10 @@
 package dittofs
 
 import (
-	"bytes"
-	"encoding/base64"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
-	"text/template"
 
 	"google.golang.org/protobuf/types/known/structpb"
 	appsv1 "k8s.io/api/apps/v1"
@@ -18,15 +12,13 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
-	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/crossplane/function-sdk-go/resource"
 
 	"github.com/dittofs/function-dittoserver/internal/functest"
-	"github.com/dittofs/function-dittoserver/internal/functest/host"
-	"github.com/dittofs/function-dittoserver/internal/functest/keytab"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 	"github.com/dittofs/function-dittoserver/test/dittofs/kubelet"
+	"github.com/dittofs/function-dittoserver/test/dittofs/matrix"
 )
 
 // A cluster has one DittoServer, the Secrets of its namespace, and what was composed.
@@ -45,19 +37,14 @@ type cluster struct {
 // rows are the directories of testdata.
 func rows(t *testing.T) []string {
 	t.Helper()
-	entries, err := os.ReadDir("testdata")
+	names, err := matrix.Rows("testdata")
 	if err != nil {
 		t.Fatal(err)
-	}
-	names := make([]string, 0, len(entries))
-	for _, e := range entries {
-		names = append(names, e.Name())
 	}
 	return names
 }
 
-// load reads a row of the matrix. Its files are templates, because certificates
-// and keytabs are made, not kept.
+// load reads a row of the matrix.
 func load(t *testing.T, row string) *cluster {
 	t.Helper()
 	c := &cluster{crossplane: functest.NewEmpty(t, function), secrets: map[string]*corev1.Secret{}}
@@ -93,40 +80,12 @@ func load(t *testing.T, row string) *cluster {
 // documents are the YAML documents of a file, which may not exist.
 func documents(t *testing.T, path string) [][]byte {
 	t.Helper()
-	text, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
+	docs, err := matrix.Documents(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tmpl, err := template.New(path).Funcs(template.FuncMap{
-		"ca":   func(name string) string { return quoted(host.NamedAuthority(name).Certificate()) },
-		"cert": func(ca, name string) string { return quoted(host.NamedAuthority(ca).Issue(name).Cert) },
-		"key":  func(ca, name string) string { return quoted(host.NamedAuthority(ca).Issue(name).Key) },
-		"keytab": func(principal string, kvno int) string {
-			return base64.StdEncoding.EncodeToString(keytabOf(principal, kvno))
-		},
-	}).Parse(string(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := &bytes.Buffer{}
-	if err := tmpl.Execute(out, nil); err != nil {
-		t.Fatal(err)
-	}
-	return bytes.Split(out.Bytes(), []byte("\n---\n"))
+	return docs
 }
-
-// keytabOf is the keytab of a service, such as nfs/files.example.com@EXAMPLE.COM, with a
-// key that is the same one on every run.
-func keytabOf(principal string, version int) []byte {
-	service, realm, _ := strings.Cut(principal, "@")
-	return keytab.New(service, realm, principal, uint8(version))
-}
-
-// quoted is a text that YAML can have anywhere.
-func quoted(b []byte) string { return strconv.Quote(string(b)) }
 
 // set gives a field of the DittoServer a value, or takes it away.
 func (c *cluster) set(t *testing.T, field string, value any) {

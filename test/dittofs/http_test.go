@@ -10,6 +10,7 @@ import (
 
 	contract "github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
+	"github.com/dittofs/function-dittoserver/test/dittofs/matrix"
 )
 
 // An answer is what the server says, and the name in the certificate that it
@@ -34,7 +35,7 @@ func (s *server) ask(t *testing.T, url, bearer string, client *host.Authority) (
 	}
 
 	transport := s.network.Transport()
-	transport.TLSClientConfig = &tls.Config{RootCAs: host.NamedAuthority(serverAuthority).Pool(), MinVersion: tls.VersionTLS12}
+	transport.TLSClientConfig = &tls.Config{RootCAs: host.NamedAuthority(matrix.ServerAuthority).Pool(), MinVersion: tls.VersionTLS12}
 	if client != nil {
 		transport.TLSClientConfig.Certificates = []tls.Certificate{client.Issue("client").TLS()}
 	}
@@ -63,7 +64,7 @@ func (s *server) lets(t *testing.T, client *host.Authority) bool {
 // peer is the name in the certificate that the server shows.
 func (s *server) peer(t *testing.T) string {
 	t.Helper()
-	a, err := s.ask(t, s.url(t)+contract.LivenessPath, "", host.NamedAuthority(clientAuthority))
+	a, err := s.ask(t, s.url(t)+contract.LivenessPath, "", host.NamedAuthority(matrix.ClientAuthority))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"github.com/dittofs/function-dittoserver/test/dittofs/kubelet"
+	"github.com/dittofs/function-dittoserver/test/dittofs/matrix"
 )
 
 // A directory is an LDAP server that lets everybody in and remembers with which
@@ -42,7 +43,7 @@ func startDirectory(t *testing.T, n *kubelet.Network, address string) *directory
 		t.Fatal(err)
 	}
 	d := &directory{}
-	cert := host.NamedAuthority(serverAuthority).Issue("directory").TLS()
+	cert := host.NamedAuthority(matrix.ServerAuthority).Issue("directory").TLS()
 	serve(t, n, port, func(c net.Conn) error {
 		if u.Scheme != "ldaps" {
 			return d.answer(c)

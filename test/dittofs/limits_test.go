@@ -7,6 +7,7 @@ import (
 	contract "github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
+	"github.com/dittofs/function-dittoserver/test/dittofs/matrix"
 )
 
 // TestRefusals holds what the function refuses of a spec against what the server
@@ -94,7 +95,7 @@ func TestLimits(t *testing.T) {
 		"TokenBlank":       {"blanks are no token", "metrics-token", contract.MetricsTokenFile, []byte(" \n"), false},
 		"ClientCANone":     {"a client CA is a certificate", "mtls", contract.ClientCAFile, text(1), false},
 		"CertificateNone":  {"a certificate is in PEM", "tls", contract.TLSCertFile, text(1), false},
-		"KeyOfAnother":     {"a certificate goes with its key", "tls", contract.TLSKeyFile, host.NamedAuthority(serverAuthority).Issue("another").Key, false},
+		"KeyOfAnother":     {"a certificate goes with its key", "tls", contract.TLSKeyFile, host.NamedAuthority(matrix.ServerAuthority).Issue("another").Key, false},
 		"KeytabNone":       {"a keytab has a version", "kerberos", contract.KeytabFile, text(1), false},
 		"PortWithNewline":  {"a port is a number and nothing else", "postgres", contract.EnvPostgresPort, []byte("5432\n"), false},
 		"SSLModeUnknown":   {"there are six modes", "postgres", contract.EnvPostgresSSLMode, []byte("requir"), false},

@@ -17,6 +17,7 @@ import (
 	contract "github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
+	"github.com/dittofs/function-dittoserver/test/dittofs/matrix"
 )
 
 // TestServer starts the real server on what the function renders for each row of
@@ -171,7 +172,7 @@ func checkMTLS(t *testing.T, s *server) {
 	if s.lets(t, host.NamedAuthority("strangers")) {
 		t.Error("the API lets a client of another CA in")
 	}
-	if !s.lets(t, host.NamedAuthority(clientAuthority)) {
+	if !s.lets(t, host.NamedAuthority(matrix.ClientAuthority)) {
 		t.Error("the API does not let a client of the mounted CA in")
 	}
 }

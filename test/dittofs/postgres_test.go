@@ -16,6 +16,7 @@ import (
 	contract "github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"github.com/dittofs/function-dittoserver/test/dittofs/kubelet"
+	"github.com/dittofs/function-dittoserver/test/dittofs/matrix"
 )
 
 // postgresDeadline bounds the start of PostgreSQL, and each question to it.
@@ -91,7 +92,7 @@ func startPostgres(t *testing.T, s *server) *postgres {
 // secure gives PostgreSQL a certificate, and is the arguments to use it.
 func (pg *postgres) secure(t *testing.T, user kubelet.User) []string {
 	t.Helper()
-	p := host.NamedAuthority(serverAuthority).Issue("postgres")
+	p := host.NamedAuthority(matrix.ServerAuthority).Issue("postgres")
 	args := []string{"-c", "ssl=on"}
 	for name, data := range map[string][]byte{"ssl_cert_file": p.Cert, "ssl_key_file": p.Key} {
 		path := filepath.Join(pg.dir, name)

@@ -16,6 +16,7 @@ import (
 	contract "github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"github.com/dittofs/function-dittoserver/internal/values"
+	"github.com/dittofs/function-dittoserver/test/dittofs/matrix"
 )
 
 // patience is longer than the longest interval, a minute, at which the server
@@ -70,8 +71,8 @@ func proofs() map[string]proof {
 		"Certificate": {
 			row: "tls",
 			inputs: map[string][]byte{
-				contract.TLSCertFile: host.NamedAuthority(serverAuthority).Issue("renewed").Cert,
-				contract.TLSKeyFile:  host.NamedAuthority(serverAuthority).Issue("renewed").Key,
+				contract.TLSCertFile: host.NamedAuthority(matrix.ServerAuthority).Issue("renewed").Cert,
+				contract.TLSKeyFile:  host.NamedAuthority(matrix.ServerAuthority).Issue("renewed").Key,
 			},
 			seen: func(t *testing.T, s *server) bool { t.Helper(); return s.peer(t) == "renewed" },
 		},
@@ -80,7 +81,7 @@ func proofs() map[string]proof {
 			inputs: map[string][]byte{contract.ClientCAFile: host.NamedAuthority("new clients").Certificate()},
 			seen: func(t *testing.T, s *server) bool {
 				t.Helper()
-				return s.lets(t, host.NamedAuthority("new clients")) && !s.lets(t, host.NamedAuthority(clientAuthority))
+				return s.lets(t, host.NamedAuthority("new clients")) && !s.lets(t, host.NamedAuthority(matrix.ClientAuthority))
 			},
 		},
 		"MetricsToken": {
@@ -113,7 +114,7 @@ func proofs() map[string]proof {
 		},
 		"Keytab": {
 			row:    "kerberos",
-			inputs: map[string][]byte{contract.KeytabFile: keytabOf("nfs/files.example.com@EXAMPLE.COM", 2)},
+			inputs: map[string][]byte{contract.KeytabFile: matrix.Keytab("nfs/files.example.com@EXAMPLE.COM", 2)},
 			seen: func(t *testing.T, s *server) bool {
 				t.Helper()
 				return strings.Contains(s.Log(), "Keytab reloaded successfully")

@@ -21,12 +21,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"github.com/dittofs/function-dittoserver/internal/podinputs"
 	"github.com/dittofs/function-dittoserver/test/dittofs/kubelet"
-)
-
-// The authorities behind the certificates of the matrix.
-const (
-	serverAuthority = "servers"
-	clientAuthority = "clients"
+	"github.com/dittofs/function-dittoserver/test/dittofs/matrix"
 )
 
 // requestDeadline bounds one request to a server, or one run of its client.
@@ -227,13 +222,13 @@ func (s *server) dfsctl(t *testing.T, args ...string) (string, error) {
 // trust dfsctl.
 func (s *server) clientFiles(t *testing.T) []string {
 	t.Helper()
-	p := host.NamedAuthority(clientAuthority).Issue("client")
+	p := host.NamedAuthority(matrix.ClientAuthority).Issue("client")
 	args := []string{}
 	for _, f := range []struct {
 		flag, name string
 		data       []byte
 	}{
-		{"--cacert", "ca.pem", host.NamedAuthority(serverAuthority).Certificate()},
+		{"--cacert", "ca.pem", host.NamedAuthority(matrix.ServerAuthority).Certificate()},
 		{"--client-cert", "client.pem", p.Cert},
 		{"--client-key", "client.key", p.Key},
 	} {

@@ -17,6 +17,7 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 	"github.com/dittofs/function-dittoserver/internal/values"
+	"github.com/dittofs/function-dittoserver/test/dittofs/matrix"
 )
 
 // changes are what is made of good values.
@@ -68,7 +69,7 @@ func TestValues(t *testing.T) {
 
 // TestParticularValues is what reports of users are about.
 func TestParticularValues(t *testing.T) {
-	own, issuer := host.NamedAuthority(serverAuthority).Issue("files.example.com"), host.NamedAuthority(serverAuthority).Certificate()
+	own, issuer := host.NamedAuthority(matrix.ServerAuthority).Issue("files.example.com"), host.NamedAuthority(matrix.ServerAuthority).Certificate()
 	encrypted := pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("of no use without its passphrase")})
 
 	cases := map[string]struct {

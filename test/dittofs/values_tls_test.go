@@ -18,13 +18,14 @@ import (
 
 	contract "github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
+	"github.com/dittofs/function-dittoserver/test/dittofs/matrix"
 )
 
 // TestTLSValues has the real server use certificates and keys that go together, or
 // nearly so, and the kubelet's probe and a client talk to it.
 func TestTLSValues(t *testing.T) {
-	own := host.NamedAuthority(serverAuthority).Issue("api")
-	issuer := host.NamedAuthority(serverAuthority).Certificate()
+	own := host.NamedAuthority(matrix.ServerAuthority).Issue("api")
+	issuer := host.NamedAuthority(matrix.ServerAuthority).Certificate()
 	p224, p521 := host.ECDSA(t, elliptic.P224()), host.ECDSA(t, elliptic.P521())
 	rsa1024, rsa512 := host.RSA(t, 1024), host.RSA(t, 512)
 	long := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 8192, 1), E: 65537}
@@ -88,4 +89,6 @@ func (s *server) shakeHands(t *testing.T) error {
 func join(texts ...[]byte) []byte { return bytes.Join(texts, nil) }
 
 // certify is a certificate of the servers' authority for a public key, in PEM.
-func certify(public any) []byte { return host.NamedAuthority(serverAuthority).Certify("api", public) }
+func certify(public any) []byte {
+	return host.NamedAuthority(matrix.ServerAuthority).Certify("api", public)
+}

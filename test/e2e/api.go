@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,7 +20,7 @@ func (s *server) api(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot get Service: %w", err)
 	}
-	return fmt.Sprintf("http://%s:%d/api/v1", svc.Spec.ClusterIP, svc.Spec.Ports[0].Port), nil
+	return "http://" + net.JoinHostPort(svc.Spec.ClusterIP, strconv.Itoa(int(svc.Spec.Ports[0].Port))) + "/api/v1", nil
 }
 
 // login logs in as the admin, and returns the token.

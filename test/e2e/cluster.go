@@ -163,8 +163,8 @@ const (
 
 // await waits until a condition holds. The condition returns an error that
 // says what is missing.
-func await(ctx context.Context, timeout time.Duration, what string, cond func(context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not within %s", timeout))
+func await(ctx context.Context, what string, cond func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, awaitTimeout, fmt.Errorf("not within %s", awaitTimeout))
 	defer cancel()
 	for wait := minPollInterval; ; wait = min(wait*3/2, maxPollInterval) {
 		err := cond(ctx)

@@ -90,7 +90,7 @@ func (s *scenario) schedulable(ctx context.Context, may bool) {
 // awaitApp waits until so many pods of an app are ready, and no others are there.
 func (s *scenario) awaitApp(app string, n int) {
 	s.Helper()
-	must(s, await(s.ctx, awaitTimeout, app+" to run", func(ctx context.Context) error {
+	must(s, await(s.ctx, app+" to run", func(ctx context.Context) error {
 		pods, err := s.podsOf(ctx, app)
 		if err != nil {
 			return err
@@ -136,7 +136,7 @@ func (s *suite) watchEvents(tb testing.TB) (int, bool) {
 	pods, err := s.podsOf(s.ctx, appCrossplane)
 	must(tb, err)
 	if len(pods) == 0 {
-		must(tb, errors.New("Crossplane does not run"))
+		must(tb, errors.New("no pod of Crossplane's runs"))
 	}
 	b, err := s.cluster.CoreV1().Pods(crossplaneNamespace).ProxyGet("http", pods[0].Name, "8080", "/metrics", nil).DoRaw(s.ctx)
 	if err != nil {

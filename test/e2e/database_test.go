@@ -83,7 +83,7 @@ func database(s *scenario) {
 		state("initializing")
 		must(s, srv.awaitReason(s.ctx, "DatabaseReady", "NotReady"))
 		must(s, srv.patchSpec(s.ctx, map[string]any{"logging": map[string]any{"level": "DEBUG"}}))
-		must(s, await(s.ctx, awaitTimeout, "the template to name the change", func(context.Context) error {
+		must(s, await(s.ctx, "the template to name the change", func(context.Context) error {
 			if !strings.Contains(s.config(srv), "DEBUG") {
 				return errors.New("it does not")
 			}

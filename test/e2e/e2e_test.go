@@ -32,7 +32,7 @@ func TestEndToEnd(t *testing.T) {
 			name   string
 			f      func(*scenario)
 		}{
-			{11, "Delete", deleteServer}, // The slowest goes first.
+			{11, "Delete", deleteServer},  // The slowest goes first.
 			{16, "Live", needsNode(live)}, // It waits for the kubelet, and so does nothing.
 			{12, "Migrate", needsNode(migrate)},
 			{12, "Older", older},
@@ -74,6 +74,9 @@ func TestEndToEnd(t *testing.T) {
 	// After Kinds, which wants the kind away.
 	s.run(t, 13, "Database", needsNode(database))
 	s.run(t, 13, "Percona", percona)
+
+	// After Database, which brings a kind that it needs.
+	s.run(t, 17, "Matrix", needsNode(matrixOfServers))
 
 	// What needs the machine, or breaks it, for itself.
 	s.run(t, 16, "OutageOfRestart", needsNode(outageOfRestart))

@@ -28,7 +28,7 @@ func fields(s *scenario) {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "fields", Labels: map[string]string{namespaceLabel: ""}}} // No Pod Security Standard: what it forbids the namespace's owner decides.
 	_, err := s.cluster.CoreV1().Namespaces().Create(s.ctx, ns, metav1.CreateOptions{})
 	must(s, err)
-	must(s, await(s.ctx, awaitTimeout, "the service account of pods", func(ctx context.Context) error {
+	must(s, await(s.ctx, "the service account of pods", func(ctx context.Context) error {
 		_, err := s.cluster.CoreV1().ServiceAccounts(ns.Name).Get(ctx, "default", metav1.GetOptions{})
 		return err
 	}))

@@ -122,7 +122,7 @@ func (s *scenario) templateOf(srv *server) *corev1.PodTemplateSpec {
 func (s *scenario) statefulSet(srv *server) *appsv1.StatefulSet {
 	s.Helper()
 	var ss *appsv1.StatefulSet
-	must(s, await(s.ctx, awaitTimeout, "the StatefulSet", func(ctx context.Context) (err error) {
+	must(s, await(s.ctx, "the StatefulSet", func(ctx context.Context) (err error) {
 		ss, err = s.cluster.AppsV1().StatefulSets(srv.Namespace).Get(ctx, srv.Name, metav1.GetOptions{})
 		return err
 	}))

@@ -212,7 +212,7 @@ func waiting(s *scenario) {
 			for _, n := range []int{9001, 9002, 9003} {
 				before := pendingHash()
 				must(s, srv.patchSpec(s.ctx, map[string]any{"controlPlane": map[string]any{"port": n}}))
-				must(s, await(s.ctx, awaitTimeout, "another pending hash", func(context.Context) error {
+				must(s, await(s.ctx, "another pending hash", func(context.Context) error {
 					if h := pendingHash(); h == before {
 						return fmt.Errorf("it is %q", h)
 					}
@@ -262,7 +262,7 @@ func orphaned(s *scenario) {
 		old, err := sets.Get(s.ctx, srv.Name, metav1.GetOptions{})
 		must(s, err)
 		must(s, sets.Delete(s.ctx, srv.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationOrphan)}))
-		must(s, await(s.ctx, awaitTimeout, "another StatefulSet", func(ctx context.Context) error {
+		must(s, await(s.ctx, "another StatefulSet", func(ctx context.Context) error {
 			ss, err := sets.Get(ctx, srv.Name, metav1.GetOptions{})
 			if err != nil {
 				return err
@@ -309,7 +309,7 @@ func quota(s *scenario) {
 	s.expect("a quota refuses the new ConfigMap", "Synced=False, the server's ConfigMap is there, "+noRestart, func() string {
 		_, err := s.cluster.CoreV1().ResourceQuotas(srv.Namespace).Create(s.ctx, q, metav1.CreateOptions{})
 		must(s, err)
-		must(s, await(s.ctx, awaitTimeout, "the quota to count", func(ctx context.Context) error {
+		must(s, await(s.ctx, "the quota to count", func(ctx context.Context) error {
 			got, err := s.cluster.CoreV1().ResourceQuotas(srv.Namespace).Get(ctx, q.Name, metav1.GetOptions{})
 			if err != nil {
 				return err
@@ -372,7 +372,7 @@ func (s *scenario) deleteConfigMaps(srv *server) {
 		}
 		must(s, cms.Delete(s.ctx, cm.Name, metav1.DeleteOptions{}))
 	}
-	must(s, await(s.ctx, awaitTimeout, "the ConfigMap to be back", func(ctx context.Context) error {
+	must(s, await(s.ctx, "the ConfigMap to be back", func(ctx context.Context) error {
 		cm, err := cms.Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -451,7 +451,7 @@ func (s *scenario) replacePod(srv *server) (starts bool) {
 	old, err := pods.Get(s.ctx, srv.Name+"-0", metav1.GetOptions{})
 	must(s, err)
 	must(s, pods.Delete(s.ctx, old.Name, metav1.DeleteOptions{}))
-	must(s, await(s.ctx, awaitTimeout, "the next pod", func(ctx context.Context) error {
+	must(s, await(s.ctx, "the next pod", func(ctx context.Context) error {
 		p, err := pods.Get(ctx, old.Name, metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -484,7 +484,7 @@ func (s *server) awaitReason(ctx context.Context, typ, reason string) error {
 
 // awaitRolledOut waits until the StatefulSet has as many pods, and is done with them.
 func (s *server) awaitRolledOut(ctx context.Context, replicas int32) error {
-	return await(ctx, awaitTimeout, fmt.Sprintf("%s to have %d pods", s, replicas), func(ctx context.Context) error {
+	return await(ctx, fmt.Sprintf("%s to have %d pods", s, replicas), func(ctx context.Context) error {
 		sts, err := s.cluster.AppsV1().StatefulSets(s.Namespace).Get(ctx, s.Name, metav1.GetOptions{})
 		if err != nil {
 			return err

@@ -84,7 +84,7 @@ func configuration(s *scenario) {
 		for _, o := range composed(srv) {
 			s.gone(o.apiVersion, o.kind, srv.Namespace, o.name)
 		}
-		must(s, await(s.ctx, awaitTimeout, "the ConfigMap to be gone", func(context.Context) error {
+		must(s, await(s.ctx, "the ConfigMap to be gone", func(context.Context) error {
 			if left := s.configMaps(srv); len(left) > 0 {
 				return fmt.Errorf("there is %v", left)
 			}
@@ -134,7 +134,7 @@ const (
 
 // awaitXRD waits until DittoServers can be created.
 func awaitXRD(s *scenario) {
-	must(s, await(s.ctx, awaitTimeout, "the XRD to be served", func(ctx context.Context) error {
+	must(s, await(s.ctx, "the XRD to be served", func(ctx context.Context) error {
 		xrd, err := s.cluster.get(ctx, "apiextensions.crossplane.io/v2", "CompositeResourceDefinition", "", xrdName)
 		if err != nil {
 			return err
@@ -157,7 +157,7 @@ func (s *scenario) deleted(apiVersion, kind, ns, name string) {
 // gone waits until an object is gone.
 func (s *scenario) gone(apiVersion, kind, ns, name string) {
 	s.Helper()
-	must(s, await(s.ctx, awaitTimeout, kind+" "+name+" to be gone", func(ctx context.Context) error {
+	must(s, await(s.ctx, kind+" "+name+" to be gone", func(ctx context.Context) error {
 		_, err := s.cluster.get(ctx, apiVersion, kind, ns, name)
 		if err == nil {
 			return errors.New("it is there")
@@ -183,7 +183,7 @@ func functionPackage(s *scenario) (repo, version string) {
 
 // awaitPackage waits until a package is installed and does what it should.
 func awaitPackage(s *scenario, kind, name string) {
-	must(s, await(s.ctx, awaitTimeout, kind+" "+name+" to be healthy", func(ctx context.Context) error {
+	must(s, await(s.ctx, kind+" "+name+" to be healthy", func(ctx context.Context) error {
 		o, err := s.cluster.get(ctx, "pkg.crossplane.io/v1", kind, "", name)
 		if err != nil {
 			return err
@@ -204,7 +204,7 @@ func withoutRBAC(s *scenario) {
 	must(s, srv.create(s.ctx, basicSpec()))
 
 	s.expect("no ClusterRole: an event of the DittoServer says", forbidden, func() string {
-		must(s, await(s.ctx, awaitTimeout, "the event", func(ctx context.Context) error {
+		must(s, await(s.ctx, "the event", func(ctx context.Context) error {
 			l, err := s.cluster.CoreV1().Events(srv.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.kind=DittoServer,type=Warning"})
 			if err != nil {
 				return fmt.Errorf("cannot list events: %w", err)
@@ -241,7 +241,7 @@ func deleteServer(s *scenario) {
 	s.expect("delete the DittoServer", "composed objects gone, 3 claims kept", func() string {
 		must(s, srv.xrs().Delete(s.ctx, srv.Name, metav1.DeleteOptions{}))
 		var left []string
-		err := await(s.ctx, awaitTimeout, "the composed objects to be gone", func(ctx context.Context) error {
+		err := await(s.ctx, "the composed objects to be gone", func(ctx context.Context) error {
 			left = left[:0]
 			for _, k := range append(composed(srv), object{"dittofs.io/v1alpha1", "DittoServer", srv.Name}) {
 				if _, err := s.cluster.get(ctx, k.apiVersion, k.kind, srv.Namespace, k.name); err == nil {
@@ -296,7 +296,7 @@ func upheaval(s *scenario) {
 			// Applied, it would be a step more: steps are merged by their names.
 			must(s, s.cluster.patch(s.ctx, o.GetAPIVersion(), o.GetKind(), "", o.GetName(), map[string]any{"spec": map[string]any{"pipeline": pipeline}}))
 		}
-		must(s, await(s.ctx, awaitTimeout, "a new CompositionRevision", func(context.Context) error {
+		must(s, await(s.ctx, "a new CompositionRevision", func(context.Context) error {
 			if n := s.revisions("apiextensions.crossplane.io/v1", "CompositionRevision"); n != before+1 {
 				return fmt.Errorf("there are %d, want %d", n, before+1)
 			}
@@ -314,7 +314,7 @@ func upheaval(s *scenario) {
 		const next = "v99.0.0"
 		must(s, rerelease(s.ctx, repo, version, next))
 		must(s, s.cluster.patch(s.ctx, "pkg.crossplane.io/v1", "Function", "", functionName, map[string]any{"spec": map[string]any{"package": repo + ":" + next}}))
-		must(s, await(s.ctx, awaitTimeout, "the new version to be the one that runs", func(ctx context.Context) error {
+		must(s, await(s.ctx, "the new version to be the one that runs", func(ctx context.Context) error {
 			l, err := s.cluster.AppsV1().Deployments(crossplaneNamespace).List(ctx, metav1.ListOptions{})
 			if err != nil {
 				return fmt.Errorf("cannot list Deployments: %w", err)

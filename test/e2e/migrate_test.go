@@ -18,7 +18,7 @@ func migrate(s *scenario) {
 	operate(s)
 
 	var before []string
-	must(s, await(s.ctx, awaitTimeout, "the operator's server to run", func(context.Context) error {
+	must(s, await(s.ctx, "the operator's server to run", func(context.Context) error {
 		var err error
 		before, err = claims(s, srv)
 		return err
@@ -63,7 +63,7 @@ func operate(s *scenario) {
 		if owner != nil {
 			o.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(owner, owner.GroupVersionKind())})
 		}
-		must(s, await(s.ctx, awaitTimeout, o.GetKind()+" "+o.GetName()+" to be created", func(ctx context.Context) error {
+		must(s, await(s.ctx, o.GetKind()+" "+o.GetName()+" to be created", func(ctx context.Context) error {
 			return s.cluster.apply(ctx, o) // The first is of a kind that is new.
 		}))
 		if owner == nil {

@@ -42,7 +42,8 @@ func startNode(ctx context.Context, bin string) (*node, error) {
 	if err := n.command(ctx, "up", abs, "-bare", manyChanges); err != nil {
 		return nil, err
 	}
-	return n, n.findNamespace()
+	err = n.findNamespace()
+	return n, err
 }
 
 // dir is the cluster's directory.
@@ -79,7 +80,7 @@ func (n *node) saveLogs() (dir string, err error) {
 		if err != nil {
 			return fmt.Errorf("cannot name log: %w", err)
 		}
-		return os.WriteFile(filepath.Join(dir, strings.ReplaceAll(rel, "/", "_")), b, 0o600)
+		return os.WriteFile(filepath.Join(dir, strings.ReplaceAll(rel, "/", "_")), b, 0o600) //nolint:gosec // A name of ours.
 	})
 }
 
@@ -144,7 +145,7 @@ func (n *node) restart(ctx context.Context, name string) error {
 	if err := syscall.Kill(old, syscall.SIGKILL); err != nil {
 		return fmt.Errorf("cannot kill %s: %w", name, err)
 	}
-	return await(ctx, awaitTimeout, name+" to be started again", func(context.Context) error {
+	return await(ctx, name+" to be started again", func(context.Context) error {
 		if pid, err := n.program(name); err != nil || pid == old {
 			return errors.Join(err, errors.New("it is not"))
 		}
@@ -159,11 +160,11 @@ func (n *node) processes(uid string) ([]int, error) {
 	// A runtime with systemd's names writes the UID with underscores.
 	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.Name() != "cgroup.procs" || !strings.Contains(path, uid) {
-			return nil //nolint:nilerr // It has just gone away.
+			return nil
 		}
 		b, err := os.ReadFile(path) //nolint:gosec // The kernel's.
 		if err != nil {
-			return nil //nolint:nilerr // As above.
+			return nil
 		}
 		for f := range strings.FieldsSeq(string(b)) {
 			exe, err := os.Readlink("/proc/" + f + "/exe")

@@ -147,7 +147,7 @@ func (s *scenario) older(name string, spec map[string]any) (srv *server, intact 
 			return "the template names " + configMapOf(&sts.Spec.Template.Spec)
 		}
 		// The older one goes in the reconcile after.
-		must(s, await(s.ctx, awaitTimeout, "one ConfigMap to be left", func(context.Context) error {
+		must(s, await(s.ctx, "one ConfigMap to be left", func(context.Context) error {
 			if left := s.allConfigMaps(srv); len(left) != 1 {
 				return errors.New(strings.Join(left, ", "))
 			}

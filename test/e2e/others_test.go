@@ -109,7 +109,7 @@ func refused(s *scenario) {
 		_, err = s.cluster.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Create(s.ctx, binding, metav1.CreateOptions{})
 		must(s, err)
 		// A policy works a while after it is there.
-		must(s, await(s.ctx, awaitTimeout, "the policy to work", func(ctx context.Context) error {
+		must(s, await(s.ctx, "the policy to work", func(ctx context.Context) error {
 			patch := []byte(`[{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "` + imageNext + `"}]`)
 			_, err := s.cluster.AppsV1().StatefulSets(srv.Namespace).Patch(ctx, srv.Name, types.JSONPatchType, patch, metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
 			if err == nil {
@@ -241,7 +241,7 @@ func startWebhook(s *scenario, ns string) {
 		_ = s.cluster.AdmissionregistrationV1().MutatingWebhookConfigurations().Delete(context.WithoutCancel(s.ctx), ns, metav1.DeleteOptions{})
 	})
 	// A webhook works a while after it is there.
-	must(s, await(s.ctx, awaitTimeout, "the webhook to work", func(ctx context.Context) error {
+	must(s, await(s.ctx, "the webhook to work", func(ctx context.Context) error {
 		probe := map[string]any{
 			"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": map[string]any{"name": "probe", "namespace": ns},
 			"spec": map[string]any{
@@ -285,7 +285,7 @@ func recreated(s *scenario) {
 
 	s.expect("the managed Secret of a running server deleted", "SecretsResolved names it, no other is made", func() string {
 		// A reconcile that is under way has observed it, and writes it again as it was.
-		must(s, await(s.ctx, awaitTimeout, "the Secret to stay away", func(ctx context.Context) error {
+		must(s, await(s.ctx, "the Secret to stay away", func(ctx context.Context) error {
 			if err := secrets.Delete(ctx, secret, metav1.DeleteOptions{}); err != nil && !kerrors.IsNotFound(err) {
 				return err
 			}

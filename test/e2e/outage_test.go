@@ -37,7 +37,7 @@ func outages(s *scenario) {
 	}
 	rotation("api-server-killed", "rotate, and kill the API server at once", nothing, func() {
 		must(s, s.node.restart(s.ctx, "kube-apiserver"))
-		must(s, await(s.ctx, awaitTimeout, "the API server to be ready", func(ctx context.Context) error {
+		must(s, await(s.ctx, "the API server to be ready", func(ctx context.Context) error {
 			return s.cluster.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 		}))
 	})
@@ -69,7 +69,7 @@ func behind(s *scenario) {
 		must(s, s.node.signal(controllers, syscall.SIGSTOP))
 		for _, port := range []int32{9001, 9002, 9003} {
 			must(s, srv.patchSpec(s.ctx, map[string]any{"controlPlane": map[string]any{"port": port}}))
-			must(s, await(s.ctx, awaitTimeout, "the template to move on", func(context.Context) error {
+			must(s, await(s.ctx, "the template to move on", func(context.Context) error {
 				if got := containerPort(&s.templateOf(srv).Spec); got != port {
 					return fmt.Errorf("its port is %d", got)
 				}

@@ -90,12 +90,12 @@ func outageOfRestart(s *scenario) {
 	share := s.share(srv)
 	s.changePassword(srv)
 
-	dir, err := os.MkdirTemp("", "outage") //nolint:usetesting // Clients are another user.
+	dir, err := os.MkdirTemp("", "outage")
 	must(s, err)
 	s.Cleanup(func() { _ = os.RemoveAll(dir) })
-	must(s, os.Chmod(dir, 0o755)) //nolint:gosec // As above.
+	must(s, os.Chmod(dir, 0o755))
 	small := filepath.Join(dir, "small")
-	must(s, os.WriteFile(small, []byte("a line that is written again and again\n"), 0o644)) //nolint:gosec // As above.
+	must(s, os.WriteFile(small, []byte("a line that is written again and again\n"), 0o644))
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	var files atomic.Int64 // nfs-cp writes none that is there.
@@ -131,7 +131,7 @@ func outageOfRestart(s *scenario) {
 			hashed := time.Now()
 			w.Stop()
 
-			must(s, await(s.ctx, awaitTimeout, "another pod", func(ctx context.Context) error {
+			must(s, await(s.ctx, "another pod", func(ctx context.Context) error {
 				p, err := s.cluster.CoreV1().Pods(srv.Namespace).Get(ctx, pod.Name, metav1.GetOptions{})
 				if err == nil && p.UID == pod.UID {
 					err = errors.New("it is the old one")
@@ -140,7 +140,7 @@ func outageOfRestart(s *scenario) {
 			}))
 			must(s, srv.awaitRollout(s.ctx))
 			back := time.Now()
-			must(s, await(s.ctx, awaitTimeout, "clients to be served again", func(context.Context) error {
+			must(s, await(s.ctx, "clients to be served again", func(context.Context) error {
 				if !served(clients.since(back)) || !served(writer.since(back)) {
 					return fmt.Errorf("the API answers %q, NFS %q", story(clients.since(back)), story(writer.since(back)))
 				}
@@ -164,7 +164,7 @@ func outageOfRestart(s *scenario) {
 		cancel() // The other client has seen enough.
 		large := filepath.Join(dir, "large")
 		content := strings.Repeat("A line that must survive a restart of the server.\n", 6<<20)
-		must(s, os.WriteFile(large, []byte(content), 0o644)) //nolint:gosec // As above.
+		must(s, os.WriteFile(large, []byte(content), 0o644))
 		cmd := nfs(s.ctx, "nfs-cp", large, share("large"))
 		must(s, cmd.Start())
 		ended := make(chan error, 1)
@@ -216,7 +216,7 @@ func get(ctx context.Context, url, token string) string {
 	if err != nil {
 		return ""
 	}
-	defer rsp.Body.Close() //nolint:errcheck // Only read from.
+	defer rsp.Body.Close()
 	return rsp.Status
 }
 

@@ -33,11 +33,11 @@ func percona(s *scenario) {
 
 	create := func() (account *corev1.Secret) {
 		must(s, srv.create(s.ctx, spec))
-		must(s, await(s.ctx, awaitTimeout, "the account's Secret", func(ctx context.Context) (err error) {
+		must(s, await(s.ctx, "the account's Secret", func(ctx context.Context) (err error) {
 			account, err = s.cluster.CoreV1().Secrets(srv.Namespace).Get(ctx, name+"-pguser-dittofs", metav1.GetOptions{})
 			return err
 		}))
-		must(s, await(s.ctx, awaitTimeout, "the database's StatefulSet", func(ctx context.Context) error {
+		must(s, await(s.ctx, "the database's StatefulSet", func(ctx context.Context) error {
 			l, err := s.cluster.AppsV1().StatefulSets(srv.Namespace).List(ctx, metav1.ListOptions{LabelSelector: perconaLabel + name})
 			if err != nil || len(l.Items) == 0 {
 				return errors.Join(err, fmt.Errorf("there is none: %s", s.warnings(srv.Namespace)))
@@ -49,7 +49,7 @@ func percona(s *scenario) {
 	remove := func() {
 		s.deleted(dittoServers.GroupVersion().String(), "DittoServer", srv.Namespace, srv.Name)
 		s.gone(perconaAPIVersion, perconaKind, srv.Namespace, name)
-		must(s, await(s.ctx, awaitTimeout, "the database to be gone", func(ctx context.Context) error {
+		must(s, await(s.ctx, "the database to be gone", func(ctx context.Context) error {
 			l, err := s.cluster.AppsV1().StatefulSets(srv.Namespace).List(ctx, metav1.ListOptions{LabelSelector: perconaLabel + name})
 			if err != nil || len(l.Items) > 0 {
 				return errors.Join(err, fmt.Errorf("there are %s", plural(len(l.Items), "StatefulSet")))

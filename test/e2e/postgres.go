@@ -88,7 +88,7 @@ func (p *postgres) launch(ctx context.Context) error {
 	if p.process, err = (host.Command{Path: argv[0], Args: argv[1:], Dir: "/", Log: filepath.Join(p.dir, "postgres.log")}).Start(); err != nil {
 		return err
 	}
-	return await(ctx, awaitTimeout, "PostgreSQL to answer", func(ctx context.Context) error {
+	return await(ctx, "PostgreSQL to answer", func(ctx context.Context) error {
 		if err := p.process.Alive(); err != nil {
 			return err
 		}

@@ -145,7 +145,7 @@ func (r *restarts) seen(n types.NamespacedName) string {
 // have delivered what the API server has.
 func (r *restarts) of(ctx context.Context, n types.NamespacedName) (count, error) {
 	var c count
-	err := await(ctx, awaitTimeout, "the watches of "+n.String()+" to catch up", func(ctx context.Context) error {
+	err := await(ctx, "the watches of "+n.String()+" to catch up", func(ctx context.Context) error {
 		crs, err := r.cluster.AppsV1().ControllerRevisions(n.Namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return fmt.Errorf("cannot list ControllerRevisions: %w", err)

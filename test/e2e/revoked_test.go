@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -76,7 +77,7 @@ func credentials() []credential {
 				return string(clients.Certificate())
 			}),
 			use: func(s *scenario, srv *server) (func(context.Context) string, string) {
-				cfg := &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{clients.Issue("client").TLS()}} //nolint:gosec // It is the client that is looked at.
+				cfg := &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{clients.Issue("client").TLS()}}
 				address := s.address(srv, "api")
 				return func(ctx context.Context) string {
 					client := &http.Client{Transport: &http.Transport{TLSClientConfig: cfg, DisableKeepAlives: true}}
@@ -128,9 +129,7 @@ func revoked(s *scenario) {
 	s.each(len(all), func(s *scenario, i int) string {
 		c := all[i]
 		spec := basicSpec()
-		for k, v := range c.spec {
-			spec[k] = v
-		}
+		maps.Copy(spec, c.spec)
 		srv := s.server("revoked-" + strconv.Itoa(i))
 		must(s, srv.createSecrets(s.ctx, c.secrets(s, srv)))
 		must(s, srv.create(s.ctx, spec))

@@ -153,7 +153,7 @@ func (s *server) xr(ctx context.Context) (*unstructured.Unstructured, error) {
 
 // awaitXR waits until a condition of the DittoServer holds.
 func (s *server) awaitXR(ctx context.Context, what string, cond func(*unstructured.Unstructured) error) error {
-	return await(ctx, awaitTimeout, s.String()+" to "+what, func(ctx context.Context) error {
+	return await(ctx, s.String()+" to "+what, func(ctx context.Context) error {
 		xr, err := s.xr(ctx)
 		if err != nil {
 			return err
@@ -195,7 +195,7 @@ func (s *server) awaitPaused(ctx context.Context) error {
 // awaitRollout waits until the StatefulSet controller has done what it was
 // told.
 func (s *server) awaitRollout(ctx context.Context) error {
-	return await(ctx, awaitTimeout, "the StatefulSet "+s.String()+" to roll out", func(ctx context.Context) error {
+	return await(ctx, "the StatefulSet "+s.String()+" to roll out", func(ctx context.Context) error {
 		sts, err := s.cluster.AppsV1().StatefulSets(s.Namespace).Get(ctx, s.Name, metav1.GetOptions{})
 		if err != nil {
 			return fmt.Errorf("cannot get StatefulSet: %w", err)
@@ -216,7 +216,7 @@ func (s *server) reconcile(ctx context.Context) error {
 	if err := s.patchSpec(ctx, map[string]any{"service": map[string]any{"annotations": map[string]any{"e2e": m}}}); err != nil {
 		return err
 	}
-	return await(ctx, awaitTimeout, s.String()+" to be reconciled", func(ctx context.Context) error {
+	return await(ctx, s.String()+" to be reconciled", func(ctx context.Context) error {
 		svc, err := s.cluster.CoreV1().Services(s.Namespace).Get(ctx, s.Name+"-api", metav1.GetOptions{})
 		if err != nil {
 			return fmt.Errorf("cannot get Service: %w", err)

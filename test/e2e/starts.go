@@ -157,7 +157,7 @@ const startedWell = "each pod with what was rendered for it"
 // of says whether every pod that was ever started in a namespace, or in all, had a
 // configuration that was there and was rendered together with its template.
 func (st *starts) of(ctx context.Context, ns string) (string, error) {
-	if err := await(ctx, awaitTimeout, "the watches of pods and ConfigMaps to catch up", func(ctx context.Context) error { return st.caughtUp(ctx, ns) }); err != nil {
+	if err := await(ctx, "the watches of pods and ConfigMaps to catch up", func(ctx context.Context) error { return st.caughtUp(ctx, ns) }); err != nil {
 		return "", err
 	}
 	wrong, n := st.wrong(ns)

@@ -42,7 +42,7 @@ func states() []state {
 				Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/configmaps": most}},
 			}, metav1.CreateOptions{})
 			must(s, err)
-			must(s, await(s.ctx, awaitTimeout, "the quota to count", func(ctx context.Context) error {
+			must(s, await(s.ctx, "the quota to count", func(ctx context.Context) error {
 				q, err := s.cluster.CoreV1().ResourceQuotas(srv.Namespace).Get(ctx, "configmaps", metav1.GetOptions{})
 				if err == nil && len(q.Status.Used) == 0 {
 					err = errors.New("it does not")
@@ -164,13 +164,13 @@ func (s *scenario) advance(srv *server) {
 // not as it was.
 func (s *scenario) back(srv *server, st state, before string, restarts count) string {
 	s.Helper()
-	must(s, await(s.ctx, awaitTimeout, srv.String()+" to be back", func(ctx context.Context) error { return s.knowsPassword(ctx, srv) }))
+	must(s, await(s.ctx, srv.String()+" to be back", func(ctx context.Context) error { return s.knowsPassword(ctx, srv) }))
 	must(s, srv.awaitReason(s.ctx, "RestartPending", st.reason))
 	for range 2 {
 		must(s, srv.reconcile(s.ctx))
 	}
 	must(s, srv.awaitRollout(s.ctx))
-	must(s, await(s.ctx, awaitTimeout, srv.String()+" to know its data", func(ctx context.Context) error { return s.knowsPassword(ctx, srv) }))
+	must(s, await(s.ctx, srv.String()+" to know its data", func(ctx context.Context) error { return s.knowsPassword(ctx, srv) }))
 	c := s.countSince(srv)
 	if st.advances {
 		p := s.podOf(srv)
@@ -204,7 +204,7 @@ func withoutSecret(s *scenario) {
 		must(s, srv.deleteJWT(s.ctx))
 		must(s, srv.awaitReason(s.ctx, "RestartPending", "SecretsMissing"))
 		must(s, s.node.kill(string(s.podOf(srv).UID)))
-		must(s, await(s.ctx, awaitTimeout, "the kubelet to miss the Secret", func(context.Context) error {
+		must(s, await(s.ctx, "the kubelet to miss the Secret", func(context.Context) error {
 			if !startFails(s.podOf(srv)) {
 				return errors.New("it does not")
 			}

@@ -41,7 +41,7 @@ func (s *suite) cleanUp(tb testing.TB) {
 	for _, ns := range all.Items {
 		must(tb, s.cluster.dynamic.Resource(dittoServers).Namespace(ns.Name).DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}))
 	}
-	must(tb, await(ctx, awaitTimeout, "the DittoServers to be gone", func(ctx context.Context) error {
+	must(tb, await(ctx, "the DittoServers to be gone", func(ctx context.Context) error {
 		for _, ns := range all.Items {
 			if l, err := s.cluster.dynamic.Resource(dittoServers).Namespace(ns.Name).List(ctx, metav1.ListOptions{}); err != nil || len(l.Items) > 0 {
 				return errors.Join(err, fmt.Errorf("there are some in %s", ns.Name))

@@ -1,0 +1,190 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/crane"
+	corev1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/yaml"
+
+	"github.com/dittofs/function-dittoserver/internal/functest/host"
+	"github.com/dittofs/function-dittoserver/test/dittofs/matrix"
+)
+
+// matrixDir has the DittoServers that make test runs in a sandbox.
+const matrixDir = root + "/test/dittofs/testdata"
+
+// matrixOfServers runs all of them as pods. Those with PostgreSQL have that of this
+// machine; the directories of the others are not asked.
+func matrixOfServers(s *scenario) {
+	rows, err := matrix.Rows(matrixDir)
+	must(s, err)
+	s.surroundings()
+	s.each(len(rows), func(s *scenario, i int) string {
+		const well = "ready, lets the admin in alone, listens where Services lead"
+		s.expect("pod of the DittoServer "+rows[i], well, func() string { return s.row(rows[i], well) })
+		return ""
+	})
+}
+
+// surroundings are what the matrix' clusters have: a class of volumes, a priority, a
+// label of nodes, and another registry.
+func (s *scenario) surroundings() {
+	s.Helper()
+	class, err := s.cluster.StorageV1().StorageClasses().List(s.ctx, metav1.ListOptions{})
+	must(s, err)
+	fast := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "fast"}, Provisioner: class.Items[0].Provisioner}
+	_, err = s.cluster.StorageV1().StorageClasses().Create(s.ctx, fast, metav1.CreateOptions{})
+	must(s, err)
+	_, err = s.cluster.SchedulingV1().PriorityClasses().Create(s.ctx, &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: "important"}, Value: 1}, metav1.CreateOptions{})
+	must(s, err)
+	nodes, err := s.cluster.CoreV1().Nodes().List(s.ctx, metav1.ListOptions{})
+	must(s, err)
+	for _, n := range nodes.Items {
+		_, err := s.cluster.CoreV1().Nodes().Patch(s.ctx, n.Name, types.MergePatchType, []byte(`{"metadata": {"labels": {"disk": "ssd"}}}`), metav1.PatchOptions{})
+		must(s, err)
+	}
+	local, _, _ := strings.Cut(registry, "/")
+	must(s, crane.Copy(local+"/marmos91c/dittofs:v0.29.0", local+"/dittofs:v0.29.0", crane.Insecure))
+}
+
+// row runs a row of the matrix, and says what is not as it should be.
+func (s *scenario) row(name, well string) string {
+	s.Helper()
+	ns := "matrix-" + name
+	must(s, s.createNamespace(ns))
+	srv := s.suite.server(ns, "files")
+	spec := s.rowObjects(name, srv)
+	must(s, srv.create(s.ctx, spec))
+	if spec["percona"] != nil {
+		r, err := s.cluster.kind(perconaAPIVersion, perconaKind, ns)
+		must(s, err)
+		must(s, await(s.ctx, "the PerconaPGCluster", func(ctx context.Context) error {
+			_, err := r.Patch(ctx, srv.Name+"-postgres", types.MergePatchType, []byte(`{"status": {"state": "ready"}}`), metav1.PatchOptions{}, "status")
+			return err
+		}))
+	}
+	must(s, srv.awaitReady(s.ctx))
+	s.restartsOf(srv)
+	defer func() { // It makes room.
+		must(s, srv.xrs().Delete(s.ctx, srv.Name, metav1.DeleteOptions{}))
+	}()
+
+	home := s.TempDir()
+	client := host.NamedAuthority(matrix.ClientAuthority).Issue("client")
+	cert, key := filepath.Join(home, "client.crt"), filepath.Join(home, "client.key")
+	must(s, errors.Join(os.WriteFile(cert, client.Cert, 0o600), os.WriteFile(key, client.Key, 0o600)))
+	scheme, flags := "http", []string{"--no-color"}
+	if cp, _, _ := unstructured.NestedMap(spec, "controlPlane"); cp["certSecretName"] != nil {
+		scheme, flags = "https", []string{"--tls-skip-verify", "--client-cert", cert, "--client-key", key}
+	}
+	login := func(password string) (string, error) {
+		return s.tryDfsctl(home, append([]string{"login", "--server", scheme + "://" + s.address(srv, "api"), "--username", "admin", "--password", password}, flags...)...)
+	}
+	if _, err := login("not the password"); err == nil {
+		return "it takes any password"
+	}
+	if out, err := login(s.rowPassword(srv, spec)); err != nil {
+		return out
+	}
+	if name == "adapter-ports" { // The server is told by its own API.
+		s.dfsctl(home, "adapter", "edit", "nfs", "--port", "20490")
+	}
+	log, err := s.cluster.CoreV1().Pods(ns).GetLogs(srv.Name+"-0", &corev1.PodLogOptions{}).DoRaw(s.ctx)
+	must(s, err)
+	if strings.Contains(string(log), "unknown keys") {
+		return "it does not know all keys of its configuration"
+	}
+
+	services, err := s.cluster.CoreV1().Services(ns).List(s.ctx, metav1.ListOptions{LabelSelector: serverLabel + "=" + srv.Name})
+	must(s, err)
+	for _, svc := range services.Items {
+		if svc.Spec.ClusterIP == corev1.ClusterIPNone {
+			continue
+		}
+		for _, port := range svc.Spec.Ports {
+			address := net.JoinHostPort(svc.Spec.ClusterIP, strconv.Itoa(int(port.Port)))
+			err := await(s.ctx, svc.Name+" to lead somewhere", func(ctx context.Context) error {
+				c, err := (&net.Dialer{Timeout: tryTimeout}).DialContext(ctx, "tcp", address)
+				if err != nil {
+					return err
+				}
+				return c.Close()
+			})
+			// Its policy lets in no node.
+			if closed := slices.Contains([]string{"network-policy", "everything"}, name); err != nil && !closed {
+				return err.Error()
+			}
+		}
+	}
+	return well
+}
+
+// rowObjects creates what a row has beside its DittoServer, and returns the spec of that.
+func (s *scenario) rowObjects(name string, srv *server) map[string]any {
+	s.Helper()
+	docs, err := matrix.Documents(filepath.Join(matrixDir, name, "xr.yaml"))
+	must(s, err)
+	xr := map[string]any{}
+	must(s, yaml.Unmarshal(docs[0], &xr))
+	spec := xr["spec"].(map[string]any)
+	if spec["resources"] == nil {
+		spec["resources"] = basicSpec()["resources"]
+	}
+
+	all, err := matrix.Documents(filepath.Join(matrixDir, name, "secrets.yaml"))
+	must(s, err)
+	for _, d := range all {
+		sec := &corev1.Secret{}
+		must(s, yaml.Unmarshal(d, sec))
+		sec.Namespace = srv.Namespace
+		if strings.Contains(sec.Name, "postgres") {
+			s.leadToDatabase(srv, sec)
+		}
+		_, err := s.cluster.CoreV1().Secrets(srv.Namespace).Create(s.ctx, sec, metav1.CreateOptions{})
+		must(s, err)
+	}
+	return spec
+}
+
+// leadToDatabase gives a Secret of a row the database of this machine, under the keys that
+// it has.
+func (s *scenario) leadToDatabase(srv *server, sec *corev1.Secret) {
+	s.Helper()
+	db := s.databaseOf(srv)
+	db["dbname"] = db["database"]
+	db["ca.crt"] = string(s.postgres.authority.Certificate())
+	for k := range sec.StringData {
+		if v, ok := db[k]; ok {
+			sec.StringData[k] = v
+		}
+	}
+}
+
+// rowPassword is the admin's in a row.
+func (s *scenario) rowPassword(srv *server, spec map[string]any) string {
+	s.Helper()
+	name, _, _ := unstructured.NestedString(spec, "identity", "admin", "passwordSecretRef", "name")
+	if name == "" {
+		name = srv.Name + "-admin-bootstrap-credentials"
+	}
+	sec, err := s.cluster.CoreV1().Secrets(srv.Namespace).Get(s.ctx, name, metav1.GetOptions{})
+	must(s, err)
+	if p, ok := sec.Data["password"]; ok {
+		return string(p)
+	}
+	s.Fatalf("Secret %s has no password", name)
+	return ""
+}
