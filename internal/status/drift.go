@@ -29,7 +29,7 @@ func Drift(around *observed.Surroundings, xr *observed.Composite, ss *observed.S
 			lines = append(lines, d.Text)
 		case hasSize(c.Object, d.Size):
 		case c.Object != nil:
-			lines = append(lines, fmt.Sprintf("%s, and its claim has %s", d.Text, requested(c.Object)))
+			lines = append(lines, d.Text+", and its claim "+sizes(c.Object))
 		default:
 			lines = append(lines, d.Text)
 		}
@@ -43,8 +43,22 @@ func hasSize(claim *structpb.Struct, size *resource.Quantity) bool {
 	if err != nil || want.Cmp(*size) != 0 {
 		return false
 	}
-	got, err := resource.ParseQuantity(structs.Text(claim, "status", "capacity", "storage"))
+	got, err := resource.ParseQuantity(capacity(claim))
 	return err == nil && got.Cmp(*size) >= 0
+}
+
+// sizes says which size a claim has. It may be growing, which can take until a pod uses
+// it.
+func sizes(claim *structpb.Struct) string {
+	asked, has := requested(claim), capacity(claim)
+	if has != "" && has != asked {
+		return fmt.Sprintf("asks for %s, and has %s so far", asked, has)
+	}
+	return "has " + asked
+}
+
+func capacity(claim *structpb.Struct) string {
+	return structs.Text(claim, "status", "capacity", "storage")
 }
 
 func requested(claim *structpb.Struct) string {

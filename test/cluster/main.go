@@ -67,7 +67,7 @@ func requirements() error {
 	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
 		return errors.New("this needs Linux, and root")
 	}
-	for _, p := range []string{"containerd", "runc", "/usr/lib/cni/ptp", "ip", "nft", "mkfs.ext4", "losetup"} {
+	for _, p := range []string{"containerd", "runc", "/usr/lib/cni/ptp", "ip", "nft", "mkfs.xfs", "losetup"} {
 		if _, err := exec.LookPath(p); err != nil {
 			return fmt.Errorf("there is no %s. On Debian, make cluster-packages installs it", p)
 		}

@@ -100,7 +100,7 @@ func live(s *scenario) {
 			}
 			changes = left
 			if time.Since(start) > 2*awaitTimeout {
-				return changes[0].what + " is not seen"
+				return fmt.Sprintf("%s: %v", changes[0].what, changes[0].seen(s.ctx))
 			}
 			time.Sleep(time.Second)
 		}

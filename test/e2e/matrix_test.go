@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -76,6 +77,7 @@ func (s *scenario) row(name, well string) string {
 			return err
 		}))
 	}
+	s.balance(srv)
 	must(s, srv.awaitReady(s.ctx))
 	s.restartsOf(srv)
 	defer func() { // It makes room.
@@ -130,6 +132,34 @@ func (s *scenario) row(name, well string) string {
 		}
 	}
 	return well
+}
+
+// balance gives each Service that waits for a load balancer an address, as the cluster has
+// nobody who does.
+func (s *scenario) balance(srv *server) {
+	s.Helper()
+	must(s, await(s.ctx, "the Services", func(ctx context.Context) error {
+		services, err := s.cluster.CoreV1().Services(srv.Namespace).List(ctx, metav1.ListOptions{LabelSelector: serverLabel + "=" + srv.Name})
+		if err != nil {
+			return err
+		}
+		if len(services.Items) < 2 { // That of the API, and the headless one.
+			return fmt.Errorf("there are %d", len(services.Items))
+		}
+		for _, svc := range services.Items {
+			if svc.Spec.Type != corev1.ServiceTypeLoadBalancer || len(svc.Status.LoadBalancer.Ingress) > 0 {
+				continue
+			}
+			if _, err := s.cluster.CoreV1().Services(srv.Namespace).Patch(ctx, svc.Name, types.MergePatchType,
+				[]byte(`{"status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.1"}]}}}`), metav1.PatchOptions{}, "status"); err != nil {
+				return err
+			}
+		}
+		if xr, err := srv.xr(ctx); err != nil || conditionTrue(xr, "Ready") != nil {
+			return errors.Join(err, errors.New("not all are there"))
+		}
+		return nil
+	}))
 }
 
 // rowObjects creates what a row has beside its DittoServer, and returns the spec of that.

@@ -18,7 +18,9 @@ import (
 // this machine's, too, and can be killed.
 type node struct {
 	bin, root string
-	namespace string // Of the PIDs of its programs.
+
+	namespace string   // Of the PIDs of its programs.
+	before    []string // What there was on this machine.
 }
 
 // machine is the address of this machine as the cluster sees it.
@@ -38,6 +40,9 @@ func startNode(ctx context.Context, bin string) (*node, error) {
 	n := &node{bin: bin, root: abs}
 	if _, err := os.Stat(filepath.Join(n.dir(), "ready")); err == nil {
 		return nil, errors.New("a cluster of this repository runs already: make cluster-down ends it, and with KUBECONFIG the tests run in it")
+	}
+	if n.before, err = hostState(ctx); err != nil {
+		return nil, err
 	}
 	if err := n.command(ctx, "up", abs, "-bare", manyChanges); err != nil {
 		return nil, err
@@ -59,8 +64,15 @@ func (n *node) command(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// stop ends the cluster, of which nothing is left.
-func (n *node) stop() error { return n.command(context.Background(), "down", n.root) }
+// stop ends the cluster, of which nothing may be left.
+func (n *node) stop() error {
+	ctx := context.Background()
+	if err := n.command(ctx, "down", n.root); err != nil {
+		return err
+	}
+	// The kernel lets go of mounts and what is below them a moment later.
+	return await(ctx, "the machine to be as it was before", n.leftovers)
+}
 
 // saveLogs copies the logs of the cluster to where they stay.
 func (n *node) saveLogs() (dir string, err error) {

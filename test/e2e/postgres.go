@@ -67,8 +67,8 @@ func (p *postgres) launch(ctx context.Context) error {
 	for name, b := range map[string][]byte{
 		"tls.crt": pair.Cert, "tls.key": pair.Key,
 		// The administrator needs no password on the socket. Nobody else gets in without
-		// one, or without TLS.
-		"pg_hba.conf": []byte("local all postgres trust\nhostssl all all all scram-sha-256\n"), //nolint:dupword // All databases, all users, all addresses.
+		// one.
+		"pg_hba.conf": []byte("local all postgres trust\nhost all all all scram-sha-256\n"), //nolint:dupword // All databases, all users, all addresses.
 	} {
 		path := filepath.Join(p.dir, name)
 		if err := errors.Join(os.WriteFile(path, b, 0o600), os.Chown(path, uid, -1)); err != nil {
