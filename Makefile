@@ -182,17 +182,21 @@ endef
 CORE_FLAGS := -ldflags='-X github.com/crossplane/crossplane-runtime/v2/pkg/version.version=v2.4.0 \
 	-X sigs.k8s.io/controller-runtime/pkg/metrics/server.DefaultBindAddress=127.0.0.1:0'
 
+# Kubernetes' programs know their version by their build alone, and tell it in what
+# users see: kubectl get nodes.
+KUBE_FLAGS := -ldflags='-X k8s.io/component-base/version.gitVersion=v1.35.4 -X k8s.io/client-go/pkg/version.gitVersion=v1.35.4'
+
 $(eval $(call tool,crossplane,crossplane,github.com/crossplane/cli/v2/cmd/crossplane,about three minutes))
 $(eval $(call tool,crossplane-core,crossplane,github.com/crossplane/crossplane/v2/cmd/crossplane,about a minute,$(CORE_FLAGS)))
 $(eval $(call tool,dfs,dittofs,github.com/marmos91/dittofs/cmd/dfs,about a minute))
 $(eval $(call tool,dfsctl,dittofs,github.com/marmos91/dittofs/cmd/dfsctl,a moment))
 $(eval $(call tool,etcd,controlplane,go.etcd.io/etcd/server/v3,about a minute))
-$(eval $(call tool,kube-apiserver,controlplane,k8s.io/kubernetes/cmd/kube-apiserver,about four minutes))
-$(eval $(call tool,kube-controller-manager,controlplane,k8s.io/kubernetes/cmd/kube-controller-manager,about a minute))
-$(eval $(call tool,kubelet,controlplane,k8s.io/kubernetes/cmd/kubelet,about three minutes))
-$(eval $(call tool,kube-scheduler,controlplane,k8s.io/kubernetes/cmd/kube-scheduler,about a minute))
-$(eval $(call tool,kube-proxy,controlplane,k8s.io/kubernetes/cmd/kube-proxy,about a minute))
-$(eval $(call tool,kubectl,controlplane,k8s.io/kubernetes/cmd/kubectl,about a minute))
+$(eval $(call tool,kube-apiserver,controlplane,k8s.io/kubernetes/cmd/kube-apiserver,about four minutes,$(KUBE_FLAGS)))
+$(eval $(call tool,kube-controller-manager,controlplane,k8s.io/kubernetes/cmd/kube-controller-manager,about a minute,$(KUBE_FLAGS)))
+$(eval $(call tool,kubelet,controlplane,k8s.io/kubernetes/cmd/kubelet,about three minutes,$(KUBE_FLAGS)))
+$(eval $(call tool,kube-scheduler,controlplane,k8s.io/kubernetes/cmd/kube-scheduler,about a minute,$(KUBE_FLAGS)))
+$(eval $(call tool,kube-proxy,controlplane,k8s.io/kubernetes/cmd/kube-proxy,about a minute,$(KUBE_FLAGS)))
+$(eval $(call tool,kubectl,controlplane,k8s.io/kubernetes/cmd/kubectl,about a minute,$(KUBE_FLAGS)))
 $(eval $(call tool,csi-provisioner,csi,github.com/kubernetes-csi/external-provisioner/v5/cmd/csi-provisioner,about two minutes))
 $(eval $(call tool,csi-resizer,csi,github.com/kubernetes-csi/external-resizer/cmd/csi-resizer,a moment))
 $(eval $(call tool,coredns,coredns,.,about a minute))

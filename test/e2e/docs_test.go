@@ -46,7 +46,8 @@ func (s *scenario) shell(dir, kubeconfig, commands string) {
 	must(s, err)
 	cmd := exec.CommandContext(s.ctx, "sh", "-eux", "-c", commands)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "PATH="+bin+":"+os.Getenv("PATH"))
+	// What kubectl remembers of an address may be of another cluster that has had it.
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "KUBECACHEDIR="+s.TempDir(), "PATH="+bin+":"+os.Getenv("PATH"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		s.Fatalf("%v\n%s", err, out)
 	}

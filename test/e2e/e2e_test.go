@@ -37,6 +37,7 @@ func TestEndToEnd(t *testing.T) {
 			{18, "Domain", needsNode(domainAccount)},
 			{12, "Migrate", needsNode(migrate)},
 			{12, "Older", older},
+			{15, "WithoutSecret", needsNode(withoutSecret)},
 			{1, "Create", create},
 			{2, "Rotate", rotate},
 			{3, "Order", order},
@@ -83,7 +84,6 @@ func TestEndToEnd(t *testing.T) {
 	s.run(t, 16, "OutageOfRestart", needsNode(outageOfRestart))
 	s.run(t, 16, "Revoked", needsNode(revoked))
 	s.run(t, 15, "Unplanned", needsNode(unplanned))
-	s.run(t, 15, "WithoutSecret", needsNode(withoutSecret))
 	s.run(t, 2, "Latency", latency)
 	s.run(t, 4, "Upheaval", needsNode(upheaval))
 	s.run(t, 8, "Outages", needsNode(outages))

@@ -45,7 +45,7 @@ func outages(s *scenario) {
 // replica loses one of the function's two replicas, again and again. Crossplane
 // finds the other.
 func replica(s *scenario) {
-	const times = 3
+	const times = 2
 	srv := s.running("replica", basicSpec(), basicSecrets())
 	s.expect(fmt.Sprintf("rotate %d times, and kill a replica each time", times), count{revisions: times, pods: times}.String(), func() string {
 		for range times {

@@ -60,7 +60,7 @@ func rotate(s *scenario) {
 // order is that the server never starts with an old configuration: its
 // ConfigMap is written before its StatefulSet.
 func order(s *scenario) {
-	const servers, changes = 4, changesPerServer
+	const servers, changes = 2, 3
 	s.expect(fmt.Sprintf("change the configuration %d times", servers*changes), fmt.Sprintf("%d times ConfigMap first, %s each", servers, plural(changes, "restart")), func() string {
 		return s.each(servers, func(s *scenario, i int) string {
 			srv := s.running("order-"+strconv.Itoa(i), basicSpec(), basicSecrets())
@@ -165,7 +165,7 @@ func (w *writes) order(changes int) string {
 // what the fastest controller would need that does nothing but watch the Secret
 // and patch the StatefulSet.
 func latency(s *scenario) {
-	const servers, rotations = 4, changesPerServer
+	const servers, rotations = 2, changesPerServer
 	var (
 		fleet       []*server
 		took, floor []time.Duration

@@ -29,8 +29,12 @@ func (s *scenario) tryDfsctl(home string, args ...string) (string, error) {
 	must(s, err)
 	cmd := exec.CommandContext(s.ctx, filepath.Join(bin, "dfsctl"), append([]string{"--no-color"}, args...)...) //nolint:gosec // Tests say what is run.
 	cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	var said, warned strings.Builder
+	cmd.Stdout, cmd.Stderr = &said, &warned
+	if err := cmd.Run(); err != nil {
+		return said.String() + warned.String(), err
+	}
+	return said.String(), nil
 }
 
 // nfs is a client's program. It runs as a user who has all ports for itself: of the few
