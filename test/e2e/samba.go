@@ -46,7 +46,7 @@ func startDomain(s *scenario) *domain {
 	d.dir, err = os.MkdirTemp("", "samba") // Its sockets' paths may not be long.
 	must(s, err)
 	s.Cleanup(func() { _ = os.RemoveAll(d.dir) })
-	must(s, os.Mkdir(filepath.Join(d.dir, "run"), 0o755))
+	must(s, os.Mkdir(filepath.Join(d.dir, "run"), 0o750))
 
 	config := filepath.Join(d.dir, "dc", "etc", "smb.conf")
 	tool := func(args ...string) {
@@ -71,7 +71,7 @@ func startDomain(s *scenario) *domain {
 		Path: "unshare", Dir: d.dir, Log: filepath.Join(d.dir, "controller.log"), Env: []string{"PATH=" + os.Getenv("PATH") + ":/usr/sbin"},
 		Args: []string{
 			"--mount", "--propagation=private", "--pid", "--fork", "--kill-child",
-			"sh", "-c", "mkdir -p /run/samba && mount -t tmpfs tmpfs /run/samba && exec samba --interactive --model=single --configfile=" + config,
+			"sh", "-c", "mkdir -p /run/samba && mount -t tmpfs none /run/samba && exec samba --interactive --model=single --configfile=" + config,
 		},
 	}.Start()
 	must(s, err)

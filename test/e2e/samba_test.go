@@ -31,7 +31,7 @@ func domainAccount(s *scenario) {
 	// use writes and reads a file as a user of the domain.
 	use := func(ctx context.Context, password, file string) error {
 		host, port, _ := strings.Cut(s.address(srv, "smb"), ":")
-		out, err := exec.CommandContext(ctx, "smbclient", "//"+host+"/export", "-p", port, "-U", domainName+`\`+d.user+"%"+password, //nolint:gosec // Our own.
+		out, err := exec.CommandContext(ctx, "smbclient", "//"+host+"/export", "-p", port, "-U", domainName+`\`+d.user+"%"+password,
 			"--option=client use kerberos=off", "-c", "put "+root+"/LICENSE "+file+"; ls").CombinedOutput()
 		if err == nil && !strings.Contains(string(out), file) {
 			err = errors.New("the file is not there")
