@@ -72,7 +72,8 @@ cluster-down: $(BIN)/cluster ## End what make cluster runs, and remove all that 
 
 .PHONY: cluster-packages
 cluster-packages: ## Install the Debian packages that make cluster and make e2e use: containerd, tools for networks, clients and servers.
-	@missing=$$(for p in containerd:containerd runc:runc ip:iproute2 nft:nftables mkfs.xfs:xfsprogs smbclient:smbclient nfs-cp:libnfs-utils psql:postgresql samba:samba-ad-dc /usr/share/samba/setup:samba-ad-provision \
+	@missing=$$(for p in containerd:containerd runc:runc ip:iproute2 nft:nftables mkfs.xfs:xfsprogs smbclient:smbclient nfs-cp:libnfs-utils psql:postgresql \
+		krb5kdc:krb5-kdc kadmin.local:krb5-admin-server kinit:krb5-user slapd:slapd samba:samba-ad-dc /usr/share/samba/setup:samba-ad-provision \
 		/usr/lib/cni/ptp:containernetworking-plugins; do command -v $${p%:*} >/dev/null || [ -e $${p%:*} ] || echo $${p#*:}; done); \
 	if [ -n "$$missing" ]; then $(SUDO) apt-get update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; fi
 

@@ -35,6 +35,7 @@ func TestEndToEnd(t *testing.T) {
 			{11, "Delete", deleteServer},  // The slowest goes first.
 			{16, "Live", needsNode(live)}, // It waits for the kubelet, and so does nothing.
 			{18, "Domain", needsNode(domainAccount)},
+			{18, "Kerberos", needsNode(kerberos)},
 			{12, "Migrate", needsNode(migrate)},
 			{12, "Older", older},
 			{15, "WithoutSecret", needsNode(withoutSecret)},
