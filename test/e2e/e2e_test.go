@@ -36,6 +36,7 @@ func TestEndToEnd(t *testing.T) {
 			{16, "Live", needsNode(live)}, // It waits for the kubelet, and so does nothing.
 			{18, "Domain", needsNode(domainAccount)},
 			{18, "Kerberos", needsNode(kerberos)},
+			{18, "LDAP", needsNode(ldap)},
 			{12, "Migrate", needsNode(migrate)},
 			{12, "Older", older},
 			{15, "WithoutSecret", needsNode(withoutSecret)},
