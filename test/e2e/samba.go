@@ -37,7 +37,8 @@ ncalrpc dir = DIR/run/ncalrpc
 log file = DIR/samba.log
 `
 
-// startDomain provisions a domain and starts its controller. It keeps its extended
+// startDomain provisions a domain and starts its controller, which also answers for its
+// name. It keeps its extended
 // attributes in a file, as not every file system here has them.
 func startDomain(s *scenario) *domain {
 	s.Helper()
@@ -55,7 +56,7 @@ func startDomain(s *scenario) *domain {
 			s.Fatalf("samba-tool %s: %v: %s", args[0], err, out)
 		}
 	}
-	tool("domain", "provision", "--realm="+domainRealm, "--domain="+domainName, "--server-role=dc", "--dns-backend=NONE",
+	tool("domain", "provision", "--realm="+domainRealm, "--domain="+domainName, "--server-role=dc", "--dns-backend=SAMBA_INTERNAL",
 		"--host-name=dc", "--host-ip="+machine, "--targetdir="+filepath.Join(d.dir, "dc"), "--option=posix:eadb="+filepath.Join(d.dir, "eadb.tdb"))
 	b, err := os.ReadFile(config) //nolint:gosec // Just written.
 	must(s, err)
