@@ -195,6 +195,7 @@ func (s *scenario) leadToDatabase(srv *server, sec *corev1.Secret) {
 	s.Helper()
 	db := s.databaseOf(srv)
 	db["dbname"] = db["database"]
+	delete(db, "sslmode") // The row's own counts.
 	db["ca.crt"] = string(s.postgres.authority.Certificate())
 	for k := range sec.StringData {
 		if v, ok := db[k]; ok {

@@ -38,8 +38,7 @@ log file = DIR/samba.log
 `
 
 // startDomain provisions a domain and starts its controller, which also answers for its
-// name. It keeps its extended
-// attributes in a file, as not every file system here has them.
+// name. It keeps extended attributes in a file, as not every file system has them.
 func startDomain(s *scenario) *domain {
 	s.Helper()
 	d := &domain{user: "alice", password: "A-passw0rd-of-hers", machinePassword: "A-passw0rd-of-the-machine"}
