@@ -118,7 +118,7 @@ func (n *node) start(name string, args ...string) error {
 	}
 	c := host.Command{
 		Path: path, Args: args, Dir: home,
-		Env: []string{"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin", "HOME=" + home},
+		Env: []string{"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin", "HOME=" + home, "GOGC=400"}, // Memory is there; time is not.
 		Log: filepath.Join(home, name+".log"),
 	}
 	p, err := c.Start()

@@ -30,4 +30,5 @@ const root = "../.."
 var (
 	binDir = flag.String("bin", root+"/.cache/bin", "directory with the programs of the cluster and of Crossplane")
 	keep   = flag.Bool("keep", false, "leave the cluster as it is in the end")
+	times  = flag.Int("times", 3, "how often what has a median and a worst case is measured")
 )

@@ -89,7 +89,6 @@ func TestEndToEnd(t *testing.T) {
 	s.run(t, 2, "Latency", latency)
 	s.run(t, 4, "Upheaval", needsNode(upheaval))
 	s.run(t, 8, "Outages", needsNode(outages))
-	s.run(t, 8, "Interrupted", needsNode(interrupted))
 	s.run(t, 8, "Replica", needsNode(replica))
 	s.run(t, 8, "Behind", needsNode(behind))
 	s.run(t, 11, "OldRBAC", needsNode(oldRBAC))

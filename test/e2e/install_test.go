@@ -303,12 +303,6 @@ func upheaval(s *scenario) {
 			return nil
 		}))
 	})
-	for app, n := range map[string]int{appFunction: 2, appCrossplane: 1} {
-		quiet("restart "+app, func() {
-			s.kill(app, allPods)
-			s.awaitApp(app, n)
-		})
-	}
 	quiet("upgrade the function", func() {
 		repo, version := functionPackage(s)
 		const next = "v99.0.0"

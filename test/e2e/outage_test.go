@@ -3,52 +3,90 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"strings"
 	"syscall"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // How long something is down. Long enough for whoever depends on it to notice,
 // give up and try again.
 const outage = 20 * time.Second
 
-// outages are rotations while something is down that they need.
+// outages are changes while something is down that they need. Crossplane and the function
+// are killed while nothing happens to a server, in the middle of changes of configuration
+// and template of others, and before the key of one is rotated.
 func outages(s *scenario) {
-	rotation := func(name, what string, before, after func()) {
-		srv := s.running("outages-"+name, basicSpec(), basicSecrets())
-		s.expect(what, oneRestart, func() string {
-			before()
-			must(s, srv.setSecret(s.ctx, "jwt", map[string]string{"key": newKey()}))
-			after()
-			return s.restartsOf(srv)
-		})
-	}
-	nothing := func() {}
-
-	s.Cleanup(s.release)
 	for _, app := range []string{appFunction, appCrossplane} {
-		rotation(app+"-down", fmt.Sprintf("rotate while %s is down for %s", app, outage), func() { s.hold(app) }, func() {
-			select {
-			case <-time.After(outage): // There is nothing to wait for: it is down.
-			case <-s.ctx.Done():
-			}
-			s.release()
-		})
+		s.downFor(app)
 	}
-	rotation("api-server-killed", "rotate, and kill the API server at once", nothing, func() {
+
+	srv := s.running("outages-api-server", basicSpec(), basicSecrets())
+	s.expect("rotate, and kill the API server at once", oneRestart, func() string {
+		must(s, srv.setSecret(s.ctx, "jwt", map[string]string{"key": newKey()}))
 		must(s, s.node.restart(s.ctx, "kube-apiserver"))
 		must(s, await(s.ctx, "the API server to be ready", func(ctx context.Context) error {
 			return s.cluster.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 		}))
+		return s.restartsOf(srv)
 	})
+}
+
+// downFor kills an app, and lets it come back later.
+func (s *scenario) downFor(app string) {
+	s.Helper()
+	const changing, port = 3, 9001
+	fleet := make([]*server, changing+2)
+	s.each(len(fleet), func(s *scenario, i int) string {
+		fleet[i] = s.running(fmt.Sprintf("outages-%s-%d", app, i), basicSpec(), basicSecrets())
+		return ""
+	})
+	changed, rotated, quiet := fleet[:changing], fleet[changing], fleet[changing+1]
+
+	s.Cleanup(s.release)
+	// The middle of a change: the new ConfigMap is there, and the template is about to
+	// name it.
+	s.each(changing, func(s *scenario, i int) string {
+		w, err := s.cluster.CoreV1().ConfigMaps(changed[i].Namespace).Watch(s.ctx, metav1.ListOptions{LabelSelector: serverLabel + "=" + changed[i].Name})
+		must(s, err)
+		defer w.Stop()
+		must(s, changed[i].patchSpec(s.ctx, map[string]any{"controlPlane": map[string]any{"port": port}}))
+		must(s, awaitEvent(s.ctx, w, "the new ConfigMap", func(cm *corev1.ConfigMap) bool {
+			return strings.Contains(cm.Data["config.yaml"], fmt.Sprintf("port: %d", port))
+		}))
+		return ""
+	})
+	s.hold(app)
+	must(s, rotated.setSecret(s.ctx, "jwt", map[string]string{"key": newKey()}))
+	select {
+	case <-time.After(outage): // There is nothing to wait for: it is down.
+	case <-s.ctx.Done():
+	}
+	s.release()
+
+	s.expect(fmt.Sprintf("kill %s in the middle of changes of port and configuration, for %s", app, outage), fmt.Sprintf("%d times 1 revision, 1 pod, the change runs, 1 ConfigMap", changing), func() string {
+		return s.each(changing, func(s *scenario, i int) string {
+			got := s.restartsOf(changed[i])
+			must(s, changed[i].reconcile(s.ctx))
+			if now := containerPort(&s.podOf(changed[i]).Spec); now != port {
+				return fmt.Sprintf("the port is %d", now)
+			}
+			return got + ", the change runs, " + plural(len(s.configMaps(changed[i])), "ConfigMap")
+		})
+	})
+	s.expect("rotate while "+app+" is down", oneRestart, func() string { return s.restartsOf(rotated) })
+	s.expect("nothing while "+app+" is down", noRestart, func() string { return s.restartsOf(quiet) })
 }
 
 // replica loses one of the function's two replicas, again and again. Crossplane
 // finds the other.
 func replica(s *scenario) {
-	const times = 2
+	const kills = 2
 	srv := s.running("replica", basicSpec(), basicSecrets())
-	s.expect(fmt.Sprintf("rotate %d times, and kill a replica each time", times), count{revisions: times, pods: times}.String(), func() string {
-		for range times {
+	s.expect(fmt.Sprintf("rotate %d times, and kill a replica each time", kills), count{revisions: kills, pods: kills}.String(), func() string {
+		for range kills {
 			s.kill(appFunction, 1)
 			must(s, srv.setSecret(s.ctx, "jwt", map[string]string{"key": newKey()}))
 			must(s, srv.settle(s.ctx))

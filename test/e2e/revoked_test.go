@@ -124,7 +124,6 @@ func credentials() []credential {
 
 // revoked is how long what is revoked is good for.
 func revoked(s *scenario) {
-	const times = 10
 	all := credentials()
 	s.each(len(all), func(s *scenario, i int) string {
 		c := all[i]
@@ -137,8 +136,8 @@ func revoked(s *scenario) {
 		s.restartsOf(srv)
 
 		var good []time.Duration
-		s.expect(fmt.Sprintf("revoke the %s %d times", c.what, times), "accepted before, and never after the restart; "+count{revisions: times, pods: times}.String(), func() string {
-			for range times {
+		s.expect(fmt.Sprintf("revoke the %s %d times", c.what, *times), "accepted before, and never after the restart; "+count{revisions: *times, pods: *times}.String(), func() string {
+			for range *times {
 				client, accepted := c.use(s, srv)
 				ctx, cancel := context.WithCancel(s.ctx)
 				seen := keepTrying(ctx, client)

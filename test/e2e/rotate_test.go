@@ -165,7 +165,8 @@ func (w *writes) order(changes int) string {
 // what the fastest controller would need that does nothing but watch the Secret
 // and patch the StatefulSet.
 func latency(s *scenario) {
-	const servers, rotations = 2, changesPerServer
+	const servers = 2
+	rotations := *times
 	var (
 		fleet       []*server
 		took, floor []time.Duration
