@@ -101,6 +101,7 @@ update-golden: $(BIN)/function $(BIN)/crossplane $(CORE) ## Accept what the test
 
 # What it remembers has paths of the clone in it, and misleads it in another one.
 lint fmt: export GOLANGCI_LINT_CACHE = $(CURDIR)/.cache/golangci-lint
+lint: export GOGC = 800
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Lint all modules that have code.
@@ -171,11 +172,12 @@ $(CONFIGURATION).xpkg: configuration/crossplane.yaml example/xrd.yaml example/co
 # REGISTRY and VERSION may be others each time.
 FORCE:
 
-# $(call tool,BINARY,MODULE under tools/,PACKAGE,TIME,FLAGS)
+# $(call tool,BINARY,MODULE under tools/,PACKAGE,TIME,FLAGS). The compiler collects less
+# garbage than by default, for a fifth less time.
 define tool
 $(BIN)/$(1): tools/$(2)/go.mod tools/$(2)/go.sum
 	@echo 'Building $(1) from its Go module ($(4) the first time)'
-	@go -C tools/$(2) build $(5) -o $$@ $(3)
+	@GOGC=800 go -C tools/$(2) build $(5) -o $$@ $(3)
 endef
 
 # Crossplane does not install a package that asks for a version if it does not know
