@@ -54,7 +54,7 @@ var SecretValues = []SecretValue{
 	{LDAPCAFile, "identity.ldap.caSecretRef", Live, "each connection to the directory reads the file"},
 	{KeytabFile, "identity.kerberos.keytabSecretRef", Live, "the server looks for a new keytab every 60 seconds"},
 	{Krb5ConfFile, "identity.kerberos.krb5ConfSecretRef", AtStart, "the file is read when Kerberos is set up"},
-	{EnvMachineAccountSecret, "identity.kerberos.machineAccount.secretRef", AtStart, "it is read at the start, unless the database holds a machine account, which wins"},
+	{EnvMachineAccountSecret, "identity.kerberos.machineAccount.secretRef", AtFirstStart, "the server's database keeps the first one: change it through the API"},
 }
 
 // IsLive says whether the server picks up a change of the file by itself.

@@ -30,6 +30,8 @@ func domainAccount(s *scenario) {
 
 	// use writes and reads a file as a user of the domain.
 	use := func(ctx context.Context, password, file string) error {
+		ctx, cancel := context.WithTimeout(ctx, 2*requestTimeout) // The server asks the controller for as long.
+		defer cancel()
 		host, port, _ := strings.Cut(s.address(srv, "smb"), ":")
 		out, err := exec.CommandContext(ctx, "smbclient", "//"+host+"/export", "-p", port, "-U", domainName+`\`+d.user+"%"+password,
 			"--option=client use kerberos=off", "-c", "put "+root+"/LICENSE "+file+"; ls").CombinedOutput()
@@ -48,11 +50,22 @@ func domainAccount(s *scenario) {
 		}
 		return "writes a file, and not with another password"
 	})
-	s.expect("the machine account's password rotated, in the domain and the Secret", oneRestart+", the user is let in", func() string {
+	s.expect("the machine account's password changed, in the domain and the Secret", oneRestart+", the server asks with the old one", func() string {
 		d.setMachinePassword(s, "Another-passw0rd-of-the-machine")
 		must(s, srv.setSecret(s.ctx, "kerberos", map[string]string{"machine": d.machinePassword}))
 		got := s.restartsOf(srv)
-		must(s, await(s.ctx, "the user to be let in", func(ctx context.Context) error { return use(ctx, d.password, "third") }))
+		if err := use(s.ctx, d.password, "second"); err != nil {
+			return got + ", the server asks with the old one"
+		}
 		return got + ", the user is let in"
+	})
+	s.expect("and through the server's API", "the user is let in", func() string {
+		home := s.TempDir()
+		s.dfsctl(home, "login", "--server", "http://"+s.address(srv, "api"), "--username", "admin", "--password", s.adminPassword(srv))
+		s.dfsctl(home, "identity-provider", "configure", "kerberos", "--machine-secret", d.machinePassword)
+		s.replacePod(srv)
+		must(s, await(s.ctx, "the user to be let in", func(ctx context.Context) error { return use(ctx, d.password, "third") }))
+		s.restartsOf(srv)
+		return "the user is let in"
 	})
 }
