@@ -69,7 +69,8 @@ type AdminSpec struct {
 	PasswordSecretRef *SecretKeyRef `json:"passwordSecretRef,omitempty"`
 }
 
-// LDAPSpec describes the directory in which users are looked up. The server
+// LDAPSpec describes the directory in which users are looked up who come with
+// Kerberos tickets: the server takes no password of the directory. The server
 // copies these settings into its database at the first start with them. From
 // then on, you manage them through its API. The README says what a later change
 // does.
@@ -110,7 +111,8 @@ type LDAPSpec struct {
 	BindPasswordSecretRef *SecretKeyRef `json:"bindPasswordSecretRef,omitempty"`
 
 	// UserAttr is the attribute that holds the user's name. The server's default is
-	// sAMAccountName.
+	// sAMAccountName. Whatever it is, the server looks for objects of class user and
+	// reads their sAMAccountName, as Active Directory has them.
 	// +kubebuilder:validation:Pattern=`^[A-Za-z][A-Za-z0-9-]*$`
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
@@ -180,8 +182,8 @@ type KerberosSpec struct {
 	// +optional
 	DNSDomain string `json:"dnsDomain,omitempty"`
 
-	// KeytabSecretRef refers to the keytab of the service principal. The server
-	// uses a new keytab without a restart.
+	// KeytabSecretRef refers to the keytab of the service principal and, for SMB, of
+	// cifs/ at the same host. The server uses a new keytab without a restart.
 	// +optional
 	KeytabSecretRef *SecretKeyRef `json:"keytabSecretRef,omitempty"`
 
