@@ -95,7 +95,12 @@ func accidents() []accident {
 		}), count{pods: 1}},
 		{"the node is drained, and back", func(s *scenario, servers []*server) {
 			node := s.podOf(servers[0]).Spec.NodeName
-			s.shell(root, s.kubeconfig, "kubectl drain "+node+" --pod-selector="+serverLabel+" --delete-emptydir-data --timeout=5m; kubectl uncordon "+node)
+			names := make([]string, 0, len(servers))
+			for _, srv := range servers { // Those of other scenarios stay.
+				names = append(names, srv.Name)
+			}
+			s.shell(root, s.kubeconfig, fmt.Sprintf("kubectl drain %s --pod-selector='%s in (%s)' --delete-emptydir-data --timeout=5m; kubectl uncordon %s",
+				node, serverLabel, strings.Join(names, ", "), node))
 		}, count{pods: 1}},
 		{"the kubelet is killed", restart("kubelet"), count{}},
 		{"containerd is killed", restart("containerd"), count{}},
