@@ -47,7 +47,9 @@ func (n *node) leftovers(ctx context.Context) error {
 		return fmt.Errorf("cannot list processes: %w", err)
 	}
 	for _, l := range links {
-		if ns, err := os.Readlink(l); err == nil && ns == n.namespace {
+		// What has ended, and waits for its parent to be told so, runs no program.
+		_, err := os.Readlink(filepath.Join(filepath.Dir(l), "..", "exe"))
+		if ns, nsErr := os.Readlink(l); err == nil && nsErr == nil && ns == n.namespace {
 			left = append(left, fmt.Errorf("process %s", l))
 		}
 	}
