@@ -50,7 +50,7 @@ func TestImmutable(t *testing.T) {
 			when:   func(c *cluster) { c.Set("spec.storage.metadataSize", "20Gi") },
 			want: want{
 				StorageInSync: "FALSE Immutable",
-				Message:       []string{"spec.storage.metadataSize: ", "10Gi", "20Gi", "kubectl delete statefulset files --cascade=orphan"},
+				Message:       []string{"spec.storage.metadataSize: ", "10Gi", "20Gi", "kubectl delete statefulset files --cascade=orphan --wait=false"},
 				Mounts:        all,
 			},
 		},
@@ -92,7 +92,7 @@ func TestImmutable(t *testing.T) {
 			when:   func(c *cluster) { c.Set("spec.storage.contentSize", "50Gi") },
 			want: want{
 				StorageInSync: "FALSE Immutable",
-				Message:       []string{"spec.storage.contentSize: ", "50Gi", "kubectl delete statefulset files --cascade=orphan"},
+				Message:       []string{"spec.storage.contentSize: ", "50Gi", "kubectl delete statefulset files --cascade=orphan --wait=false"},
 				Mounts:        []string{"/data/store/metadata", "/data/controlplane"},
 			},
 		},
