@@ -155,6 +155,9 @@ func outageOfRestart(s *scenario) {
 		}
 		return all(seen)
 	})
+	if len(old) == 0 {
+		return
+	}
 	s.measure("new hash to the old key's last answer", spread(old), 0)
 	s.measure("the API is away for", spread(apiAway), 0)
 	s.measure("NFS is away for", spread(nfsAway), 0)

@@ -120,6 +120,9 @@ func unplanned(s *scenario) {
 		servers[i] = srv
 		return ""
 	})
+	if s.Failed() {
+		return
+	}
 	for _, a := range accidents() {
 		const well = "each is back as it was, with its data"
 		s.expect(a.what+", in every state and in the middle of an advance", well, func() string {
