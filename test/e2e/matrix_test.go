@@ -32,6 +32,11 @@ const matrixDir = root + "/test/dittofs/testdata"
 func matrixOfServers(s *scenario) {
 	rows, err := matrix.Rows(matrixDir)
 	must(s, err)
+	for row := range particular() {
+		if !slices.Contains(rows, row) {
+			s.Errorf("%s has no row %s", matrixDir, row)
+		}
+	}
 	s.surroundings()
 	s.each(len(rows), func(s *scenario, i int) string {
 		const well = "ready, lets the admin in alone, listens where Services lead"
@@ -125,10 +130,14 @@ func (s *scenario) row(name, well string) string {
 				}
 				return c.Close()
 			})
-			// Its policy lets in no node.
-			if closed := slices.Contains([]string{"network-policy", "everything"}, name); err != nil && !closed {
+			if err != nil {
 				return err.Error()
 			}
+		}
+	}
+	for _, check := range particular()[name] {
+		if wrong := check(s, srv); wrong != "" {
+			return wrong
 		}
 	}
 	return well
