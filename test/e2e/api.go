@@ -14,29 +14,44 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// api is where a server's API is, through its Service.
-func (s *server) api(ctx context.Context) (string, error) {
-	svc, err := s.cluster.CoreV1().Services(s.Namespace).Get(ctx, s.Name+"-api", metav1.GetOptions{})
-	if err != nil {
-		return "", fmt.Errorf("cannot get Service: %w", err)
-	}
-	return "http://" + net.JoinHostPort(svc.Spec.ClusterIP, strconv.Itoa(int(svc.Spec.Ports[0].Port))) + "/api/v1", nil
+// address is where one of a server's Services is.
+func (s *scenario) address(srv *server, service string) string {
+	s.Helper()
+	svc, err := s.cluster.CoreV1().Services(srv.Namespace).Get(s.ctx, srv.Name+"-"+service, metav1.GetOptions{})
+	must(s, err)
+	return net.JoinHostPort(svc.Spec.ClusterIP, strconv.Itoa(int(svc.Spec.Ports[0].Port)))
 }
 
-// login logs in as the admin, and returns the token.
-func (s *server) login(ctx context.Context, password string) (string, error) {
-	api, err := s.api(ctx)
-	if err != nil {
-		return "", err
-	}
+// api is where a server's API is, through its Service.
+func (s *scenario) api(srv *server) string {
+	s.Helper()
+	return "http://" + s.address(srv, "api") + "/api/v1"
+}
+
+// adminPassword is the one that the Secret of basicSpec has.
+func (s *scenario) adminPassword(srv *server) string {
+	s.Helper()
+	sec, err := s.cluster.CoreV1().Secrets(srv.Namespace).Get(s.ctx, "admin", metav1.GetOptions{})
+	must(s, err)
+	return string(sec.Data["password"])
+}
+
+// login logs in as the admin, and returns the token. A Service leads to a pod a moment after
+// that is ready, and not to one that is away.
+func (s *scenario) login(srv *server, password string) string {
+	s.Helper()
 	var tokens struct {
 		Access string `json:"access_token"`
 	}
-	err = post(ctx, api+"/auth/login", "", map[string]string{"username": "admin", "password": password}, &tokens)
-	if err == nil && tokens.Access == "" {
-		err = errors.New("there is no token in the answer")
-	}
-	return tokens.Access, err
+	api := s.api(srv)
+	must(s, await(s.ctx, srv.String()+" to let the admin in", func(ctx context.Context) error {
+		err := post(ctx, api+"/auth/login", "", map[string]string{"username": "admin", "password": password}, &tokens)
+		if err == nil && tokens.Access == "" {
+			err = errors.New("there is no token in the answer")
+		}
+		return err
+	}))
+	return tokens.Access
 }
 
 // The password that changePassword sets. Only the server's database has it.
@@ -45,21 +60,16 @@ const ownPassword = "a-password-that-only-the-database-knows"
 // changePassword changes the admin's password through the API.
 func (s *scenario) changePassword(srv *server) {
 	s.Helper()
-	sec, err := s.cluster.CoreV1().Secrets(srv.Namespace).Get(s.ctx, "admin", metav1.GetOptions{})
-	must(s, err)
-	password := string(sec.Data["password"])
-	api, err := srv.api(s.ctx)
-	must(s, err)
-	token, err := srv.login(s.ctx, password)
-	must(s, err)
-	must(s, post(s.ctx, api+"/users/me/password", token, map[string]string{"current_password": password, "new_password": ownPassword}, nil))
+	password := s.adminPassword(srv)
+	token := s.login(srv, password)
+	must(s, post(s.ctx, s.api(srv)+"/users/me/password", token, map[string]string{"current_password": password, "new_password": ownPassword}, nil))
 }
 
-// knowsPassword returns an error unless a server knows the password that changePassword
-// has set: its database is the one that it had.
-func (s *scenario) knowsPassword(ctx context.Context, srv *server) error {
-	_, err := srv.login(ctx, ownPassword)
-	return err
+// knowsPassword waits until a server lets in the admin with the password that
+// changePassword has set: its database is the one that it had.
+func (s *scenario) knowsPassword(srv *server) {
+	s.Helper()
+	s.login(srv, ownPassword)
 }
 
 // requestTimeout is how long a request to a server may take.

@@ -50,7 +50,7 @@ func resized(s *scenario) {
 	})
 	s.expect("and the pod deleted", "with its data, on the file system that has grown", func() string {
 		s.replacePod(srv)
-		must(s, s.knowsPassword(s.ctx, srv))
+		s.knowsPassword(srv)
 		s.restartsOf(srv)
 		if after := size(); after < large*9/10 {
 			return fmt.Sprintf("the file system has %d bytes", after)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -101,22 +100,14 @@ func database(s *scenario) {
 // sharedPort has a second field manager own the port that the server is to leave.
 func sharedPort(s *scenario) {
 	srv := s.running("shared-port", basicSpec(), basicSecrets())
-	apply := func(container string) {
-		_, err := s.cluster.AppsV1().StatefulSets(srv.Namespace).Patch(s.ctx, srv.Name, types.ApplyPatchType, fmt.Appendf(nil,
-			"{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: %s}, spec: {template: {spec: {containers: [%s]}}}}", srv.Name, container),
-			metav1.PatchOptions{FieldManager: "another"})
-		if err != nil && !apierrors.IsConflict(err) {
-			must(s, err)
-		}
-	}
 	s.expect("another field manager owns the old port: refused, and the pod deleted", cameBack, func() string {
 		return s.held(srv, func() {
-			apply("{name: dittofs, ports: [{containerPort: 8080, name: api, protocol: TCP}]}")
+			s.applyContainer(srv, holdsPort)
 			must(s, srv.patchSpec(s.ctx, changed()))
 		}, "Refused", "")
 	})
 	s.expect("it lets the port go", oneRestart+", "+startedWell, func() string {
-		apply("{name: dittofs}")
+		s.applyContainer(srv, holdsNothing)
 		must(s, srv.awaitReason(s.ctx, "RestartPending", "UpToDate"))
 		return s.restartsOf(srv) + ", " + s.startsOf(srv.Namespace)
 	})

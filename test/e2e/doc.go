@@ -6,7 +6,7 @@
 // also kill programs, or they use the one that the environment variable KUBECONFIG names
 // (userscluster.go). In that one they leave out what takes the machine that it runs on.
 //
-// What is not real, each said where it is used: 100 servers at once are run by kwok
+// What is not real, each said where it is used: many servers at once are run by kwok
 // (kwok.go), and PostgreSQL stands for the one that Percona's operator would run.
 //
 // A restart is counted as the StatefulSet controller and the kubelet see it: every new
@@ -28,7 +28,8 @@ const root = "../.."
 
 //nolint:gochecknoglobals // Flags.
 var (
-	binDir = flag.String("bin", root+"/.cache/bin", "directory with the programs of the cluster and of Crossplane")
-	keep   = flag.Bool("keep", false, "leave the cluster as it is in the end")
-	times  = flag.Int("times", 3, "how often what has a median and a worst case is measured")
+	binDir  = flag.String("bin", root+"/.cache/bin", "directory with the programs of the cluster and of Crossplane")
+	keep    = flag.Bool("keep", false, "leave the cluster as it is in the end")
+	servers = flag.Int("servers", 40, "how many servers there are at once where many are")
+	times   = flag.Int("times", 3, "how often what has a median and a worst case is measured")
 )

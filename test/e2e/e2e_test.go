@@ -3,6 +3,9 @@ package e2e
 import (
 	"flag"
 	"testing"
+
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func TestMain(m *testing.M) {
@@ -32,11 +35,13 @@ func TestEndToEnd(t *testing.T) {
 			name   string
 			f      func(*scenario)
 		}{
-			{11, "Delete", deleteServer},  // The slowest goes first.
-			{16, "Live", needsNode(live)}, // It waits for the kubelet, and so does nothing.
+			// They wait for the kubelet, which looks at Secrets and claims every minute or so.
+			{16, "Live", needsNode(live)},
 			{18, "Domain", needsNode(domainAccount)},
 			{18, "Kerberos", needsNode(kerberos)},
 			{18, "LDAP", needsNode(ldap)},
+			{7, "Resized", needsNode(resized)},
+			{11, "Delete", deleteServer},
 			{12, "Migrate", needsNode(migrate)},
 			{12, "Older", older},
 			{15, "WithoutSecret", needsNode(withoutSecret)},
@@ -56,7 +61,6 @@ func TestEndToEnd(t *testing.T) {
 			{13, "Orphaned", orphaned},
 			{13, "Quota", quota},
 			{13, "Hurry", hurry},
-			{7, "Resized", needsNode(resized)},
 			{14, "Additions", needsNode(additions)},
 			{14, "Names", names},
 			{14, "Kinds", needsNode(kinds)},
@@ -75,12 +79,16 @@ func TestEndToEnd(t *testing.T) {
 		}
 	})
 
+	s.aftermath(t, "Concurrent")
+
 	// After Kinds, which wants the kind away.
 	s.run(t, 13, "Database", needsNode(database))
 	s.run(t, 13, "Percona", percona)
 
 	// After Database, which brings a kind that it needs.
 	s.run(t, 17, "Matrix", needsNode(matrixOfServers))
+
+	s.aftermath(t, "Database")
 
 	// What needs the machine, or breaks it, for itself.
 	s.run(t, 16, "OutageOfRestart", needsNode(outageOfRestart))
@@ -94,19 +102,28 @@ func TestEndToEnd(t *testing.T) {
 	s.run(t, 11, "OldRBAC", needsNode(oldRBAC))
 	s.run(t, 10, "Scale", needsNode(scale))
 
-	// What came too late for the scenario that it belongs to.
-	s.run(t, 99, "Aftermath", aftermath)
+	s.aftermath(t, "Alone")
 }
 
-// aftermath is that nothing happened to any server since it was last looked at.
-func aftermath(s *scenario) {
-	s.expect("any server, after its last scenario", noRestart, func() string {
+// aftermath is that nothing has happened to any server since it was last looked at, which
+// came too late for the scenario that it belongs to. They make room for the next ones.
+func (s *suite) aftermath(t *testing.T, of string) {
+	t.Helper()
+	s.run(t, 99, "AftermathOf"+of, func(s *scenario) {
+		s.expect("any server, after its last scenario", noRestart, func() string {
+			for _, srv := range s.servers {
+				if got := s.restartsSince(srv); got != noRestart {
+					return srv.String() + ": " + got
+				}
+			}
+			return noRestart
+		})
+		s.expect("any pod of any server, ever started", startedWell, func() string { return s.startsOf("") })
 		for _, srv := range s.servers {
-			if got := s.restartsSince(srv); got != noRestart {
-				return srv.String() + ": " + got
+			if err := srv.xrs().Delete(s.ctx, srv.Name, metav1.DeleteOptions{}); !kerrors.IsNotFound(err) {
+				must(s, err)
 			}
 		}
-		return noRestart
+		s.servers = nil
 	})
-	s.expect("any pod of any server, ever started", startedWell, func() string { return s.startsOf("") })
 }

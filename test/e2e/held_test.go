@@ -289,6 +289,32 @@ func orphaned(s *scenario) {
 	})
 }
 
+// The quota that refuseConfigMaps makes.
+const quotaName = "configmaps"
+
+// refuseConfigMaps makes a quota by which a server's namespace has all ConfigMaps that it
+// may have.
+func (s *scenario) refuseConfigMaps(srv *server) {
+	s.Helper()
+	all, err := s.cluster.CoreV1().ConfigMaps(srv.Namespace).List(s.ctx, metav1.ListOptions{})
+	must(s, err)
+	const counted = "count/configmaps"
+	most := *resource.NewQuantity(int64(len(all.Items)), resource.DecimalSI)
+	q := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: quotaName}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{counted: most}}}
+	_, err = s.cluster.CoreV1().ResourceQuotas(srv.Namespace).Create(s.ctx, q, metav1.CreateOptions{})
+	must(s, err)
+	must(s, await(s.ctx, "the quota to count", func(ctx context.Context) error {
+		got, err := s.cluster.CoreV1().ResourceQuotas(srv.Namespace).Get(ctx, quotaName, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if used := got.Status.Used[counted]; used.Cmp(most) != 0 {
+			return fmt.Errorf("used are %s", used.String())
+		}
+		return nil
+	}))
+}
+
 // quota refuses a ConfigMap, and somebody deletes one.
 func quota(s *scenario) {
 	srv := s.running("quota", basicSpec(), basicSecrets())
@@ -302,23 +328,8 @@ func quota(s *scenario) {
 		return got + ", " + plural(len(s.configMaps(srv)), "ConfigMap")
 	})
 
-	all, err := s.cluster.CoreV1().ConfigMaps(srv.Namespace).List(s.ctx, metav1.ListOptions{})
-	must(s, err)
-	most := *resource.NewQuantity(int64(len(all.Items)), resource.DecimalSI)
-	q := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "configmaps"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/configmaps": most}}}
 	s.expect("a quota refuses the new ConfigMap", "Synced=False, the server's ConfigMap is there, "+noRestart, func() string {
-		_, err := s.cluster.CoreV1().ResourceQuotas(srv.Namespace).Create(s.ctx, q, metav1.CreateOptions{})
-		must(s, err)
-		must(s, await(s.ctx, "the quota to count", func(ctx context.Context) error {
-			got, err := s.cluster.CoreV1().ResourceQuotas(srv.Namespace).Get(ctx, q.Name, metav1.GetOptions{})
-			if err != nil {
-				return err
-			}
-			if used := got.Status.Used["count/configmaps"]; used.Cmp(most) != 0 {
-				return fmt.Errorf("used are %s", used.String())
-			}
-			return nil
-		}))
+		s.refuseConfigMaps(srv)
 		must(s, srv.patchSpec(s.ctx, map[string]any{"logging": map[string]any{"level": "DEBUG"}}))
 		must(s, srv.awaitCondition(s.ctx, "Synced", "False"))
 		if s.config(srv) == "" {
@@ -337,7 +348,7 @@ func quota(s *scenario) {
 		return "the pod is what it was, " + got
 	})
 	s.expect("the quota raised", oneRestart+", 1 ConfigMap", func() string {
-		must(s, s.cluster.CoreV1().ResourceQuotas(srv.Namespace).Delete(s.ctx, q.Name, metav1.DeleteOptions{}))
+		must(s, s.cluster.CoreV1().ResourceQuotas(srv.Namespace).Delete(s.ctx, quotaName, metav1.DeleteOptions{}))
 		must(s, srv.awaitCondition(s.ctx, "Synced", "True"))
 		got := s.restartsOf(srv)
 		return got + ", " + plural(len(s.configMaps(srv)), "ConfigMap")
@@ -413,11 +424,7 @@ func hurry(s *scenario) {
 	})
 	s.expect("a change that is taken back half way", "at most 2 restarts, "+startedWell+", what ran before runs, 1 ConfigMap", func() string {
 		before := s.pod(srv)
-		w, err := s.cluster.CoreV1().ConfigMaps(srv.Namespace).Watch(s.ctx, metav1.ListOptions{})
-		must(s, err)
-		defer w.Stop()
-		port(9005)
-		must(s, awaitEvent(s.ctx, w, "the new ConfigMap", func(cm *corev1.ConfigMap) bool { return strings.Contains(cm.Data["config.yaml"], "port: 9005") }))
+		s.changeHalfway(srv, map[string]any{"controlPlane": map[string]any{"port": 9005}}, "port: 9005")
 		port(9003)
 		got := s.restartedAtMost(srv, 2)
 		must(s, srv.reconcile(s.ctx))

@@ -69,9 +69,7 @@ func configuration(s *scenario) {
 		s.replacePod(srv)
 		want, err := os.ReadFile(filepath.Join(root, "README.md"))
 		must(s, err)
-		svc, err := s.cluster.CoreV1().Services(srv.Namespace).Get(s.ctx, srv.Name+"-nfs", metav1.GetOptions{})
-		must(s, err)
-		got, err := nfs(s.ctx, "nfs-cat", fmt.Sprintf("nfs://%s/export/README.md?nfsport=12049&mountport=12049&uid=1000&gid=1000", svc.Spec.ClusterIP)).Output()
+		got, err := nfs(s.ctx, "nfs-cat", s.nfsURL(srv, 1000)("README.md")).Output()
 		must(s, err)
 		if !bytes.Equal(got, want) {
 			return fmt.Sprintf("%d bytes are there, of %d", len(got), len(want))

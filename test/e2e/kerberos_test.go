@@ -113,9 +113,7 @@ func kerberos(s *scenario) {
 	spec, all := withKerberos(k, s.keytab(k))
 	srv := s.running("kerberos", spec, all)
 	_ = s.share(srv)
-	home := s.TempDir()
-	s.dfsctl(home, "login", "--server", "http://"+s.address(srv, "api"), "--username", "admin", "--password", s.adminPassword(srv))
-	s.dfsctl(home, "user", "create", "--username", "alice", "--password", newKey(), "--uid", "1000", "--gid", "1000")
+	s.dfsctl(s.admin(srv), "user", "create", "--username", "alice", "--password", newKey(), "--uid", "1000", "--gid", "1000")
 
 	s.expect("a user of the KDC whom the server knows, over SMB, and one whom it does not", letIn+", "+turned, func() string {
 		return s.comes(k, srv, s.ticket(k, "alice", password), "first") + ", " + s.comes(k, srv, s.ticket(k, "mallory", password), "mallory")

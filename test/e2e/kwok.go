@@ -97,6 +97,9 @@ func each[T any](i cache.SharedIndexInformer, f func(T)) error {
 	return nil
 }
 
+// How soon what failed is tried again.
+const retryInterval = 200 * time.Millisecond
+
 // retry calls a function until it succeeds.
 func retry(ctx context.Context, f func() error) {
 	for f() != nil {

@@ -11,15 +11,8 @@ import (
 // managers are others who apply fields of a server's StatefulSet.
 func managers(s *scenario) {
 	srv := s.running("managers", basicSpec(), basicSecrets())
-	// other applies ports of the server's container, all that it applies.
-	other := func(ports string) {
-		_, err := s.cluster.AppsV1().StatefulSets(srv.Namespace).Patch(s.ctx, srv.Name, types.ApplyPatchType,
-			fmt.Appendf(nil, "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: %s}, spec: {template: {spec: {containers: [{name: dittofs, ports: [%s]}]}}}}", srv.Name, ports),
-			metav1.PatchOptions{FieldManager: "other", Force: new(true)})
-		must(s, err)
-	}
 	s.expect("another manager has a port of the same number under another name: its own restart, and ours", "2 revisions, 2 pods, the port is api", func() string {
-		other("{containerPort: 9444, protocol: TCP, name: web}")
+		s.applyContainer(srv, "{name: dittofs, ports: [{containerPort: 9444, protocol: TCP, name: web}]}")
 		must(s, srv.awaitRollout(s.ctx))
 		must(s, srv.patchSpec(s.ctx, map[string]any{"controlPlane": map[string]any{"port": 9444}}))
 		must(s, srv.awaitReason(s.ctx, "RestartPending", "UpToDate"))
@@ -32,3 +25,20 @@ func managers(s *scenario) {
 		return got + ", the port is " + port
 	})
 }
+
+// applyContainer has another manager apply fields of the server's container, all that it
+// applies.
+func (s *scenario) applyContainer(srv *server, container string) {
+	s.Helper()
+	_, err := s.cluster.AppsV1().StatefulSets(srv.Namespace).Patch(s.ctx, srv.Name, types.ApplyPatchType, fmt.Appendf(nil,
+		"{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: %s}, spec: {template: {spec: {containers: [%s]}}}}", srv.Name, container),
+		metav1.PatchOptions{FieldManager: "another"})
+	must(s, err)
+}
+
+// What is applied of the server's container by who holds the port of its API, and by who
+// holds nothing.
+const (
+	holdsPort    = "{name: dittofs, ports: [{containerPort: 8080, name: api, protocol: TCP}]}"
+	holdsNothing = "{name: dittofs}"
+)

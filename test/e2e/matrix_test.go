@@ -93,18 +93,23 @@ func (s *scenario) row(name, well string) string {
 	client := host.NamedAuthority(matrix.ClientAuthority).Issue("client")
 	cert, key := filepath.Join(home, "client.crt"), filepath.Join(home, "client.key")
 	must(s, errors.Join(os.WriteFile(cert, client.Cert, 0o600), os.WriteFile(key, client.Key, 0o600)))
-	scheme, flags := "http", []string{"--no-color"}
+	scheme, flags := "http", []string(nil)
 	if cp, _, _ := unstructured.NestedMap(spec, "controlPlane"); cp["certSecretName"] != nil {
 		scheme, flags = "https", []string{"--tls-skip-verify", "--client-cert", cert, "--client-key", key}
 	}
 	login := func(password string) (string, error) {
 		return s.tryDfsctl(home, append([]string{"login", "--server", scheme + "://" + s.address(srv, "api"), "--username", "admin", "--password", password}, flags...)...)
 	}
+	password := s.rowPassword(srv, spec)
+	must(s, await(s.ctx, srv.String()+" to let the admin in", func(context.Context) error {
+		out, err := login(password)
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, out)
+		}
+		return err
+	}))
 	if _, err := login("not the password"); err == nil {
 		return "it takes any password"
-	}
-	if out, err := login(s.rowPassword(srv, spec)); err != nil {
-		return out
 	}
 	if name == "adapter-ports" { // The server is told by its own API.
 		s.dfsctl(home, "adapter", "edit", "nfs", "--port", "20490")

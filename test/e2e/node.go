@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // A node is the one of the cluster that the tests have brought up. Its processes are
@@ -31,7 +30,8 @@ const machine = "198.19.255.2"
 // tests do.
 const manyChanges = "-crossplane-arg=--circuit-breaker-burst=1000"
 
-// startNode brings up a cluster, with Crossplane and without the function.
+// startNode brings up a cluster, with Crossplane and without the function. If there is one
+// beside an error, it has to be stopped as well.
 func startNode(ctx context.Context, bin string) (*node, error) {
 	abs, err := filepath.Abs(root)
 	if err != nil {
@@ -45,7 +45,7 @@ func startNode(ctx context.Context, bin string) (*node, error) {
 		return nil, err
 	}
 	if err := n.command(ctx, "up", abs, "-bare", manyChanges); err != nil {
-		return nil, err
+		return n, err
 	}
 	err = n.findNamespace()
 	return n, err
@@ -211,6 +211,3 @@ func (n *node) kill(uid string) error {
 	}
 	return nil
 }
-
-// How soon what failed is tried again.
-const retryInterval = 200 * time.Millisecond

@@ -3,12 +3,8 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"strings"
 	"syscall"
 	"time"
-
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // How long something is down. Long enough for whoever depends on it to notice,
@@ -46,16 +42,8 @@ func (s *scenario) downFor(app string) {
 	changed, rotated, quiet := fleet[:changing], fleet[changing], fleet[changing+1]
 
 	s.Cleanup(s.release)
-	// The middle of a change: the new ConfigMap is there, and the template is about to
-	// name it.
 	s.each(changing, func(s *scenario, i int) string {
-		w, err := s.cluster.CoreV1().ConfigMaps(changed[i].Namespace).Watch(s.ctx, metav1.ListOptions{LabelSelector: serverLabel + "=" + changed[i].Name})
-		must(s, err)
-		defer w.Stop()
-		must(s, changed[i].patchSpec(s.ctx, map[string]any{"controlPlane": map[string]any{"port": port}}))
-		must(s, awaitEvent(s.ctx, w, "the new ConfigMap", func(cm *corev1.ConfigMap) bool {
-			return strings.Contains(cm.Data["config.yaml"], fmt.Sprintf("port: %d", port))
-		}))
+		s.changeHalfway(changed[i], map[string]any{"controlPlane": map[string]any{"port": port}}, fmt.Sprintf("port: %d", port))
 		return ""
 	})
 	s.hold(app)

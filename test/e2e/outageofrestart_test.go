@@ -23,6 +23,10 @@ const (
 	tryTimeout  = time.Second
 )
 
+// A pod is settled after so long. The kubelet ends one that has just become ready up to a
+// second and a half later: it looks at its containers first, as it does every second.
+const settled = 3 * time.Second
+
 // A try is one of a client's, by when it was begun. What it saw is nothing if nobody
 // answered.
 type try struct {
@@ -111,14 +115,11 @@ func outageOfRestart(s *scenario) {
 		var seen []string
 		for range *times {
 			must(s, srv.awaitRollout(s.ctx))
-			token, err := srv.login(s.ctx, ownPassword)
-			must(s, err)
-			api, err := srv.api(s.ctx)
-			must(s, err)
+			token, api := s.login(srv, ownPassword), s.api(srv)
 			ctx, cancel := context.WithCancel(s.ctx)
 			clients := keepTrying(ctx, func(ctx context.Context) string { return get(ctx, api+"/users", token) })
 			start := time.Now()
-			time.Sleep(5 * tryInterval) // So that both are seen to be answered before.
+			time.Sleep(settled) // Also so that both are seen to be answered before.
 
 			before, err := srv.hash(s.ctx)
 			must(s, err)

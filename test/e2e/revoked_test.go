@@ -6,9 +6,10 @@ import (
 	"crypto/tls"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,9 +23,10 @@ type credential struct {
 	spec    map[string]any
 	secrets func(*scenario, *server) secrets
 
-	// use returns a client that uses the credential that is valid now, and what it sees
-	// for as long as that is accepted.
-	use func(*scenario, *server) (client func(context.Context) string, accepted string)
+	// use returns a client that uses the credential that is valid now. It sees one of these,
+	// or nothing.
+	use               func(*scenario, *server) (client func(context.Context) string)
+	accepted, refused string
 
 	revoke func(*scenario, *server)
 }
@@ -34,17 +36,14 @@ func credentials() []credential {
 		return func(s *scenario, srv *server) { must(s, srv.setSecret(s.ctx, secret, map[string]string{key: value()})) }
 	}
 	plain := func(*scenario, *server) secrets { return basicSecrets() }
-	const answered, connected = "200 OK", "connected"
+	const answered, unauthorized = "200 OK", "401 Unauthorized"
 	clients := host.NewAuthority() // Those that are let in now.
 	return []credential{
 		{
-			what: "token of the old JWT key", secrets: plain, revoke: renew("jwt", "key", newKey),
-			use: func(s *scenario, srv *server) (func(context.Context) string, string) {
-				token, err := srv.login(s.ctx, s.adminPassword(srv))
-				must(s, err)
-				api, err := srv.api(s.ctx)
-				must(s, err)
-				return func(ctx context.Context) string { return get(ctx, api+"/users", token) }, answered
+			what: "token of the old JWT key", secrets: plain, revoke: renew("jwt", "key", newKey), accepted: answered, refused: unauthorized,
+			use: func(s *scenario, srv *server) func(context.Context) string {
+				token, api := s.login(srv, s.adminPassword(srv)), s.api(srv)
+				return func(ctx context.Context) string { return get(ctx, api+"/users", token) }
 			},
 		},
 		{
@@ -55,12 +54,12 @@ func credentials() []credential {
 				all["metrics"] = map[string]string{"token": rand.Text()}
 				return all
 			},
-			revoke: renew("metrics", "token", rand.Text),
-			use: func(s *scenario, srv *server) (func(context.Context) string, string) {
+			revoke: renew("metrics", "token", rand.Text), accepted: answered, refused: unauthorized,
+			use: func(s *scenario, srv *server) func(context.Context) string {
 				sec, err := s.cluster.CoreV1().Secrets(srv.Namespace).Get(s.ctx, "metrics", metav1.GetOptions{})
 				must(s, err)
 				url := "http://" + s.address(srv, "metrics") + "/metrics"
-				return func(ctx context.Context) string { return get(ctx, url, string(sec.Data["token"])) }, answered
+				return func(ctx context.Context) string { return get(ctx, url, string(sec.Data["token"])) }
 			},
 		},
 		{
@@ -76,7 +75,8 @@ func credentials() []credential {
 				clients = host.NewAuthority()
 				return string(clients.Certificate())
 			}),
-			use: func(s *scenario, srv *server) (func(context.Context) string, string) {
+			accepted: answered, refused: "a TLS alert",
+			use: func(s *scenario, srv *server) func(context.Context) string {
 				cfg := &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{clients.Issue("client").TLS()}}
 				address := s.address(srv, "api")
 				return func(ctx context.Context) string {
@@ -86,12 +86,15 @@ func credentials() []credential {
 						return ""
 					}
 					rsp, err := client.Do(req)
-					if err != nil {
-						return ""
+					switch {
+					case err == nil:
+						_ = rsp.Body.Close()
+						return rsp.Status
+					case strings.Contains(err.Error(), "remote error: tls:"):
+						return "a TLS alert"
 					}
-					_ = rsp.Body.Close()
-					return rsp.Status
-				}, answered
+					return ""
+				}
 			},
 		},
 		{
@@ -108,15 +111,19 @@ func credentials() []credential {
 				s.setDatabasePassword(srv, password)
 				must(s, srv.setSecret(s.ctx, "postgres", map[string]string{"password": password}))
 			},
-			use: func(s *scenario, srv *server) (func(context.Context) string, string) {
+			accepted: "connected", refused: "gone",
+			use: func(s *scenario, srv *server) func(context.Context) string {
 				before := fmt.Sprintf("%.6f", float64(time.Now().UnixMicro())/1e6)
 				return func(ctx context.Context) string {
 					n, err := s.postgres.query(ctx, "SELECT count(*) FROM pg_stat_activity WHERE usename = '"+roleOf(srv)+"' AND backend_start < to_timestamp("+before+")")
-					if err != nil || n == "0" {
+					switch {
+					case err != nil:
 						return ""
+					case n == "0":
+						return "gone"
 					}
-					return connected
-				}, connected
+					return "connected"
+				}
 			},
 		},
 	}
@@ -136,57 +143,35 @@ func revoked(s *scenario) {
 		s.restartsOf(srv)
 
 		var good []time.Duration
-		s.expect(fmt.Sprintf("revoke the %s %d times", c.what, *times), "accepted before, and never after the restart; "+count{revisions: *times, pods: *times}.String(), func() string {
+		s.expect(fmt.Sprintf("revoke the %s %d times", c.what, *times), "accepted before, refused after the restart; "+count{revisions: *times, pods: *times}.String(), func() string {
 			for range *times {
-				client, accepted := c.use(s, srv)
 				ctx, cancel := context.WithCancel(s.ctx)
-				seen := keepTrying(ctx, client)
-				time.Sleep(5 * tryInterval)
+				seen := keepTrying(ctx, c.use(s, srv))
+				time.Sleep(settled) // Also so that it is seen to be accepted before.
 				start := time.Now()
 				c.revoke(s, srv)
 				must(s, srv.settle(s.ctx))
 				back := time.Now()
-				time.Sleep(5 * tryInterval)
+				must(s, await(s.ctx, "the server to answer again", func(context.Context) error {
+					if !served(seen.since(back)) {
+						return fmt.Errorf("it answers %q", story(seen.since(back)))
+					}
+					return nil
+				}))
 				cancel()
 
-				first, last := time.Time{}, time.Time{}
-				for _, t := range seen.since(time.Time{}) {
-					if t.seen != accepted {
-						continue
-					}
-					if last = t.at; first.IsZero() {
-						first = t.at
-					}
+				all := slices.DeleteFunc(seen.since(time.Time{}), func(t try) bool { return t.seen == "" })
+				last := slices.IndexFunc(all, func(t try) bool { return t.seen != c.accepted }) - 1
+				if last < 0 || slices.ContainsFunc(all[last+1:], func(t try) bool { return t.seen != c.refused }) {
+					return "it was first " + c.accepted + ", and then " + story(all)
 				}
-				switch {
-				case first.IsZero() || first.After(start):
-					return "it was not accepted before"
-				case last.After(back):
-					return "it is accepted after the restart"
-				}
-				good = append(good, last.Sub(start))
+				good = append(good, all[last].at.Sub(start))
 			}
-			return "accepted before, and never after the restart; " + s.restartsSince(srv)
+			return "accepted before, refused after the restart; " + s.restartsSince(srv)
 		})
 		if len(good) > 0 {
 			s.measure("Secret written to the "+c.what+" accepted for the last time", spread(good), 0)
 		}
 		return ""
 	})
-}
-
-// adminPassword is the one that the Secret of basicSpec has.
-func (s *scenario) adminPassword(srv *server) string {
-	s.Helper()
-	sec, err := s.cluster.CoreV1().Secrets(srv.Namespace).Get(s.ctx, "admin", metav1.GetOptions{})
-	must(s, err)
-	return string(sec.Data["password"])
-}
-
-// address is where one of a server's Services is.
-func (s *scenario) address(srv *server, service string) string {
-	s.Helper()
-	svc, err := s.cluster.CoreV1().Services(srv.Namespace).Get(s.ctx, srv.Name+"-"+service, metav1.GetOptions{})
-	must(s, err)
-	return net.JoinHostPort(svc.Spec.ClusterIP, strconv.Itoa(int(svc.Spec.Ports[0].Port)))
 }

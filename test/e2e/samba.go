@@ -48,22 +48,15 @@ func startDomain(s *scenario) *domain {
 	s.Cleanup(func() { _ = os.RemoveAll(d.dir) })
 	must(s, os.Mkdir(filepath.Join(d.dir, "run"), 0o750))
 
-	config := filepath.Join(d.dir, "dc", "etc", "smb.conf")
-	tool := func(args ...string) {
-		out, err := exec.CommandContext(s.ctx, "samba-tool", args...).CombinedOutput() //nolint:gosec // Constants, and paths of ours.
-		if err != nil {
-			s.Fatalf("samba-tool %s: %v: %s", args[0], err, out)
-		}
-	}
-	tool("domain", "provision", "--realm="+domainRealm, "--domain="+domainName, "--server-role=dc", "--dns-backend=SAMBA_INTERNAL",
+	sambaTool(s, "domain", "provision", "--realm="+domainRealm, "--domain="+domainName, "--server-role=dc", "--dns-backend=SAMBA_INTERNAL",
 		"--host-name=dc", "--host-ip="+machine, "--targetdir="+filepath.Join(d.dir, "dc"), "--option=posix:eadb="+filepath.Join(d.dir, "eadb.tdb"))
+	config := d.config()
 	b, err := os.ReadFile(config) //nolint:gosec // Just written.
 	must(s, err)
 	own := strings.NewReplacer("ADDRESS", machine, "DIR", d.dir).Replace(sambaConfig)
 	must(s, os.WriteFile(config, []byte(strings.Replace(string(b), "[global]\n", own, 1)), 0o600)) //nolint:gosec // As above.
-	database := []string{"-H", filepath.Join(d.dir, "dc", "private", "sam.ldb"), "-s", config}
-	tool(append([]string{"user", "create", d.user, d.password}, database...)...)
-	tool(append([]string{"computer", "create", strings.ToLower(strings.TrimSuffix(machineAccount, "$"))}, database...)...)
+	d.tool(s, "user", "create", d.user, d.password)
+	d.tool(s, "computer", "create", strings.ToLower(strings.TrimSuffix(machineAccount, "$")))
 	d.setMachinePassword(s, d.machinePassword)
 
 	// Its programs meet in a directory of the system's, which is one of their own here.
@@ -89,14 +82,27 @@ func startDomain(s *scenario) *domain {
 	return d
 }
 
+// config is the controller's smb.conf.
+func (d *domain) config() string { return filepath.Join(d.dir, "dc", "etc", "smb.conf") }
+
+// tool runs samba-tool on the domain.
+func (d *domain) tool(s *scenario, args ...string) {
+	s.Helper()
+	sambaTool(s, append(args, "-H", filepath.Join(d.dir, "dc", "private", "sam.ldb"), "-s", d.config())...)
+}
+
+func sambaTool(s *scenario, args ...string) {
+	s.Helper()
+	out, err := exec.CommandContext(s.ctx, "samba-tool", args...).CombinedOutput() //nolint:gosec // Constants, and paths of ours.
+	if err != nil {
+		s.Fatalf("samba-tool %s: %v: %s", args[0], err, out)
+	}
+}
+
 // setMachinePassword gives the machine account another password.
 func (d *domain) setMachinePassword(s *scenario, password string) {
 	s.Helper()
-	out, err := exec.CommandContext(s.ctx, "samba-tool", "user", "setpassword", machineAccount, "--newpassword="+password, //nolint:gosec // Our own.
-		"-H", filepath.Join(d.dir, "dc", "private", "sam.ldb"), "-s", filepath.Join(d.dir, "dc", "etc", "smb.conf")).CombinedOutput()
-	if err != nil {
-		s.Fatalf("samba-tool user setpassword: %v: %s", err, out)
-	}
+	d.tool(s, "user", "setpassword", machineAccount, "--newpassword="+password)
 	d.machinePassword = password
 }
 

@@ -60,9 +60,7 @@ func domainAccount(s *scenario) {
 		return got + ", the user is let in"
 	})
 	s.expect("and through the server's API", "the user is let in", func() string {
-		home := s.TempDir()
-		s.dfsctl(home, "login", "--server", "http://"+s.address(srv, "api"), "--username", "admin", "--password", s.adminPassword(srv))
-		s.dfsctl(home, "identity-provider", "configure", "kerberos", "--machine-secret", d.machinePassword)
+		s.dfsctl(s.admin(srv), "identity-provider", "configure", "kerberos", "--machine-secret", d.machinePassword)
 		s.replacePod(srv)
 		must(s, await(s.ctx, "the user to be let in", func(ctx context.Context) error { return use(ctx, d.password, "third") }))
 		s.restartsOf(srv)

@@ -9,14 +9,14 @@ import (
 // tests run on has room for their pods, so kwok stands for the node.
 func scale(s *scenario) {
 	startKwok(s.ctx, s)
-	const namespaces, perNamespace = 10, 10
+	const perNamespace = 10
 	var fleet []*server
-	for n := range namespaces {
-		ns := fmt.Sprintf("scale-%d", n)
-		must(s, s.createNamespace(ns))
-		for i := range perNamespace {
-			fleet = append(fleet, s.suite.server(ns, fmt.Sprintf("server-%d", i)))
+	for i := range *servers {
+		ns := fmt.Sprintf("scale-%d", i/perNamespace)
+		if i%perNamespace == 0 {
+			must(s, s.createNamespace(ns))
 		}
+		fleet = append(fleet, s.suite.server(ns, fmt.Sprintf("server-%d", i%perNamespace)))
 	}
 	// Every server has a key of its own.
 	spec := func(srv *server) map[string]any {
@@ -48,10 +48,10 @@ func scale(s *scenario) {
 
 	all := plural(len(fleet), "DittoServer")
 	s.expect("create "+all, fmt.Sprintf("all ready, %d restarts", len(fleet)), func() string {
-		for n := range namespaces {
-			must(s, fleet[n*perNamespace].createSecret(s.ctx, "admin", basicSecrets()["admin"]))
-		}
-		for _, srv := range fleet {
+		for i, srv := range fleet {
+			if i%perNamespace == 0 {
+				must(s, srv.createSecret(s.ctx, "admin", basicSecrets()["admin"]))
+			}
 			must(s, srv.createSecret(s.ctx, srv.Name+"-jwt", basicSecrets()["jwt"]))
 			must(s, srv.create(s.ctx, spec(srv)))
 		}

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // dfsctl runs the server's own client. It keeps its tokens in a directory.
@@ -48,27 +46,36 @@ func nfs(ctx context.Context, program string, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// nfsURL returns where files of a server's share are for an NFS client, who says which user
+// it is.
+func (s *scenario) nfsURL(srv *server, uid int) func(file string) string {
+	s.Helper()
+	host, port, _ := strings.Cut(s.address(srv, "nfs"), ":")
+	return func(file string) string {
+		return fmt.Sprintf("nfs://%s/export/%s?nfsport=%s&mountport=%s&uid=%d&gid=%d", host, file, port, port, uid, uid)
+	}
+}
+
+// admin logs the admin in, and returns the directory in which dfsctl keeps that.
+func (s *scenario) admin(srv *server) (home string) {
+	s.Helper()
+	home, password := s.TempDir(), s.adminPassword(srv)
+	s.login(srv, password)
+	s.dfsctl(home, "login", "--server", "http://"+s.address(srv, "api"), "--username", "admin", "--password", password)
+	return home
+}
+
 // share makes a share of a server that everybody may write to, and returns where its
 // files are for an NFS client.
 func (s *scenario) share(srv *server) func(file string) string {
 	s.Helper()
-	sec, err := s.cluster.CoreV1().Secrets(srv.Namespace).Get(s.ctx, "admin", metav1.GetOptions{})
-	must(s, err)
-	api, err := srv.api(s.ctx)
-	must(s, err)
-	home := s.TempDir()
+	home := s.admin(srv)
 	for _, args := range [][]string{
-		{"login", "--server", strings.TrimSuffix(api, "/api/v1"), "--username", "admin", "--password", string(sec.Data["password"])},
 		{"store", "metadata", "add", "--name", "metadata", "--type", "badger", "--db-path", "/data/store/metadata/badger"},
 		{"store", "block", "local", "add", "--name", "blocks", "--type", "fs", "--config", `{"path":"/data/store/block"}`},
 		{"share", "create", "--name", "/export", "--metadata", "metadata", "--local", "blocks", "--default-permission", "read-write", "--squash", "none"},
 	} {
 		s.dfsctl(home, args...)
 	}
-	svc, err := s.cluster.CoreV1().Services(srv.Namespace).Get(s.ctx, srv.Name+"-nfs", metav1.GetOptions{})
-	must(s, err)
-	port := svc.Spec.Ports[0].Port
-	return func(file string) string {
-		return fmt.Sprintf("nfs://%s/export/%s?nfsport=%d&mountport=%d&uid=0&gid=0", svc.Spec.ClusterIP, file, port, port)
-	}
+	return s.nfsURL(srv, 0)
 }

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -27,28 +25,11 @@ func states() []state {
 		{name: "manual", reason: "ManualPolicy", into: manual},
 		{name: "refused", reason: "Refused", into: func(s *scenario, srv *server) {
 			// Another manager has the port that the template is to leave.
-			_, err := s.cluster.AppsV1().StatefulSets(srv.Namespace).Patch(s.ctx, srv.Name, "application/apply-patch+yaml", fmt.Appendf(nil,
-				"{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: %s}, spec: {template: {spec: {containers: [{name: dittofs, ports: [{containerPort: 8080, name: api, protocol: TCP}]}]}}}}", srv.Name),
-				metav1.PatchOptions{FieldManager: "another"})
-			must(s, err)
+			s.applyContainer(srv, holdsPort)
 			must(s, srv.patchSpec(s.ctx, changed()))
 		}},
 		{name: "quota", reason: "FatalError", into: func(s *scenario, srv *server) {
-			all, err := s.cluster.CoreV1().ConfigMaps(srv.Namespace).List(s.ctx, metav1.ListOptions{})
-			must(s, err)
-			most := *resource.NewQuantity(int64(len(all.Items)), resource.DecimalSI)
-			_, err = s.cluster.CoreV1().ResourceQuotas(srv.Namespace).Create(s.ctx, &corev1.ResourceQuota{
-				ObjectMeta: metav1.ObjectMeta{Name: "configmaps"},
-				Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/configmaps": most}},
-			}, metav1.CreateOptions{})
-			must(s, err)
-			must(s, await(s.ctx, "the quota to count", func(ctx context.Context) error {
-				q, err := s.cluster.CoreV1().ResourceQuotas(srv.Namespace).Get(ctx, "configmaps", metav1.GetOptions{})
-				if err == nil && len(q.Status.Used) == 0 {
-					err = errors.New("it does not")
-				}
-				return err
-			}))
+			s.refuseConfigMaps(srv)
 			must(s, srv.patchSpec(s.ctx, changed()))
 			must(s, srv.awaitCondition(s.ctx, "Synced", "False"))
 		}},
@@ -107,6 +88,9 @@ func accidents() []accident {
 	}
 }
 
+// asBefore is what becomes of a server that something has happened to.
+const asBefore = "is back as it was, with its data"
+
 // unplanned is what happens without anybody having planned it, to servers in all states.
 // Each comes back as it was, with its data.
 func unplanned(s *scenario) {
@@ -124,8 +108,7 @@ func unplanned(s *scenario) {
 		return
 	}
 	for _, a := range accidents() {
-		const well = "each is back as it was, with its data"
-		s.expect(a.what+", in every state and in the middle of an advance", well, func() string {
+		s.expect(a.what+", in every state and in the middle of an advance", fmt.Sprintf("%d times %s", len(all), asBefore), func() string {
 			before := make([]string, len(all))
 			for i, srv := range servers {
 				before[i] = s.pod(srv)
@@ -134,72 +117,66 @@ func unplanned(s *scenario) {
 				}
 			}
 			a.happens(s, servers)
-			wrong := make([]string, len(all))
-			s.Run("each", func(t *testing.T) {
-				for i, srv := range servers {
-					t.Run(all[i].name, func(t *testing.T) {
-						t.Parallel()
-						wrong[i] = "did not end"
-						wrong[i] = (&scenario{T: t, suite: s.suite, number: s.number}).back(srv, all[i], before[i], a.restarts)
-					})
-				}
-			})
-			if said := strings.Join(wrong, ""); said != "" {
-				return said
-			}
-			return well
+			return s.each(len(all), func(s *scenario, i int) string { return s.back(servers[i], all[i], before[i], a.restarts) })
 		})
 	}
 }
 
-// advance changes configuration and template of a server, and returns once the new
-// ConfigMap is there, and the template is about to name it.
+// advance changes configuration and template of a server, halfway.
 func (s *scenario) advance(srv *server) {
 	s.Helper()
 	srv.markers++
 	token := fmt.Sprintf("%dm", 15+srv.markers)
+	s.changeHalfway(srv, map[string]any{
+		"identity":       map[string]any{"jwt": map[string]any{"accessTokenDuration": token}},
+		"podAnnotations": map[string]any{"e2e/token": token},
+	}, token)
+}
+
+// changeHalfway changes a server's spec, and returns in the middle of that: the new
+// ConfigMap, whose configuration has this in it, is there, and the template is about to name
+// it.
+func (s *scenario) changeHalfway(srv *server, spec map[string]any, has string) {
+	s.Helper()
 	w, err := s.cluster.CoreV1().ConfigMaps(srv.Namespace).Watch(s.ctx, metav1.ListOptions{LabelSelector: serverLabel + "=" + srv.Name})
 	must(s, err)
 	defer w.Stop()
-	must(s, srv.patchSpec(s.ctx, map[string]any{
-		"identity":       map[string]any{"jwt": map[string]any{"accessTokenDuration": token}},
-		"podAnnotations": map[string]any{"e2e/token": token},
-	}))
-	must(s, awaitEvent(s.ctx, w, "the new ConfigMap", func(cm *corev1.ConfigMap) bool { return strings.Contains(cm.Data["config.yaml"], token) }))
+	must(s, srv.patchSpec(s.ctx, spec))
+	must(s, awaitEvent(s.ctx, w, "the new ConfigMap", func(cm *corev1.ConfigMap) bool { return strings.Contains(cm.Data["config.yaml"], has) }))
 }
 
 // back waits until a server is back after something has happened to it, and says what is
 // not as it was.
 func (s *scenario) back(srv *server, st state, before string, restarts count) string {
 	s.Helper()
-	must(s, await(s.ctx, srv.String()+" to be back", func(ctx context.Context) error { return s.knowsPassword(ctx, srv) }))
+	s.knowsPassword(srv)
 	must(s, srv.awaitReason(s.ctx, "RestartPending", st.reason))
 	for range 2 {
 		must(s, srv.reconcile(s.ctx))
 	}
 	must(s, srv.awaitRollout(s.ctx))
-	must(s, await(s.ctx, srv.String()+" to know its data", func(ctx context.Context) error { return s.knowsPassword(ctx, srv) }))
+	s.knowsPassword(srv)
 	c := s.countSince(srv)
 	if st.advances {
 		p := s.podOf(srv)
 		token := p.Annotations["e2e/token"]
 		if !strings.Contains(s.config(srv), token) || token == "" || !strings.Contains(s.pod(srv), token) {
-			return fmt.Sprintf("%s: the configuration is not of the template with %q. ", st.name, token)
+			return fmt.Sprintf("%s: the configuration is not of the template with %q", st.name, token)
 		}
 		// The accident may come before or after the new template, and so replace the old
 		// pod or the new one.
 		if c.revisions != 1 || c.pods < 1 || c.pods > 1+restarts.pods || c.again > restarts.again {
-			return fmt.Sprintf("%s: %s. ", st.name, c)
+			return fmt.Sprintf("%s: %s", st.name, c)
 		}
-		return ""
+		return asBefore
 	}
 	if after := s.pod(srv); after != before {
-		return fmt.Sprintf("%s: the pod was %s, and is %s. ", st.name, before, after)
+		return fmt.Sprintf("%s: the pod was %s, and is %s", st.name, before, after)
 	}
 	if c != restarts {
-		return fmt.Sprintf("%s: %s, want %s. ", st.name, c, restarts)
+		return fmt.Sprintf("%s: %s, want %s", st.name, c, restarts)
 	}
-	return ""
+	return asBefore
 }
 
 // withoutSecret is a server whose process ends while a Secret that it reads is missing.
@@ -230,7 +207,7 @@ func withoutSecret(s *scenario) {
 		must(s, srv.createSecret(s.ctx, "jwt", sec))
 		must(s, srv.awaitReady(s.ctx))
 		must(s, srv.awaitRollout(s.ctx))
-		must(s, s.knowsPassword(s.ctx, srv))
+		s.knowsPassword(srv)
 		if after := s.pod(srv); after != before {
 			return "the pod was " + before + ", and is " + after
 		}
