@@ -1,4 +1,4 @@
-// kwok, which plays the kubelet in the end-to-end tests. A module of its own: it needs newer Kubernetes libraries than the control plane it is run against.
+// kwok, which plays the kubelet of many servers. A module of its own: it needs newer Kubernetes libraries than the cluster.
 module github.com/dittofs/function-dittoserver/tools/kwok
 
 go 1.26.0
