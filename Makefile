@@ -31,6 +31,7 @@ FUNCTION := $(subst /,-,$(patsubst $(firstword $(subst /, ,$(REGISTRY)))/%,%,$(R
 
 EXAMPLE ?= example/basic
 FUZZTIME ?= 30s
+LOAD ?= 60s
 ROUNDS ?= 40
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
@@ -121,8 +122,8 @@ bench: $(BIN)/function $(BIN)/echo $(XPKG)-amd64.xpkg ## Measure the function be
 	go test ./test/bench -count=1 -run='^TestSpeed$$' -v -rounds=$(ROUNDS) $(if $(WRITE),-write)
 
 .PHONY: load
-load: ## Keep two replicas busy for a minute, and renew their certificates and kill one of them meanwhile.
-	go test ./test/load -count=1 -run='^TestLoad$$' -v -load=60s
+load: ## Keep two replicas busy for LOAD (default 60s), and renew their certificates and kill one of them meanwhile.
+	go test ./test/load -count=1 -run='^TestLoad$$' -v -load=$(LOAD)
 
 .PHONY: fuzz
 fuzz: ## Fuzz each decoder for FUZZTIME (default 30s).

@@ -39,8 +39,8 @@ func resized(s *scenario) {
 			[]byte(`{"spec": {"resources": {"requests": {"storage": "2Gi"}}}}`), metav1.PatchOptions{})
 		must(s, err)
 		must(s, srv.awaitCondition(s.ctx, "StorageInSync", "True"))
-		got := s.restartsOf(srv)
-		if after := size(); after <= before || after < large*9/10 {
+		after, got := size(), s.restartsOf(srv)
+		if after <= before || after < large*9/10 {
 			return fmt.Sprintf("the file system has %d bytes, and had %d", after, before)
 		}
 		if s.statefulSet(srv).UID != set.UID {

@@ -10,7 +10,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// The scenarios mostly wait.
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "12"); err != nil {
 		panic(err)
 	}
 	m.Run()
@@ -30,16 +30,26 @@ func TestEndToEnd(t *testing.T) {
 
 	// What has nothing to do with each other, all at once.
 	t.Run("Concurrent", func(t *testing.T) {
+		t.Run("Kinds", func(t *testing.T) {
+			t.Parallel()
+			// They are away, and then there, which all servers of the matrix need.
+			s.run(t, 14, "Kinds", needsNode(kinds))
+			s.run(t, 13, "Database", needsNode(database))
+			s.run(t, 13, "Percona", percona)
+			s.run(t, 17, "Matrix", needsNode(matrixOfServers))
+		})
 		for _, c := range []struct {
 			number int
 			name   string
 			f      func(*scenario)
 		}{
-			// They wait for the kubelet, which looks at Secrets and claims every minute or so.
+			// They wait: for the kubelet, which looks at Secrets and claims every minute or so,
+			// and for a client.
 			{16, "Live", needsNode(live)},
 			{18, "Domain", needsNode(domainAccount)},
 			{18, "Kerberos", needsNode(kerberos)},
 			{18, "LDAP", needsNode(ldap)},
+			{16, "LongWrite", needsNode(longWrite)},
 			{7, "Resized", needsNode(resized)},
 			{11, "Delete", deleteServer},
 			{12, "Migrate", needsNode(migrate)},
@@ -63,7 +73,6 @@ func TestEndToEnd(t *testing.T) {
 			{13, "Hurry", hurry},
 			{14, "Additions", needsNode(additions)},
 			{14, "Names", names},
-			{14, "Kinds", needsNode(kinds)},
 			{14, "Foreign", foreign},
 			{14, "Managers", managers},
 			{14, "Saved", saved},
@@ -80,15 +89,6 @@ func TestEndToEnd(t *testing.T) {
 	})
 
 	s.aftermath(t, "Concurrent")
-
-	// After Kinds, which wants the kind away.
-	s.run(t, 13, "Database", needsNode(database))
-	s.run(t, 13, "Percona", percona)
-
-	// After Database, which brings a kind that it needs.
-	s.run(t, 17, "Matrix", needsNode(matrixOfServers))
-
-	s.aftermath(t, "Database")
 
 	// What needs the machine, or breaks it, for itself.
 	s.run(t, 16, "OutageOfRestart", needsNode(outageOfRestart))
@@ -123,6 +123,7 @@ func (s *suite) aftermath(t *testing.T, of string) {
 			if err := srv.xrs().Delete(s.ctx, srv.Name, metav1.DeleteOptions{}); !kerrors.IsNotFound(err) {
 				must(s, err)
 			}
+			must(s, s.cluster.CoreV1().PersistentVolumeClaims(srv.Namespace).DeleteCollection(s.ctx, metav1.DeleteOptions{}, metav1.ListOptions{}))
 		}
 		s.servers = nil
 	})

@@ -151,9 +151,13 @@ func (s *server) xr(ctx context.Context) (*unstructured.Unstructured, error) {
 	return xr, nil
 }
 
+// A composite resource has to be seen so for this long. Crossplane first writes the
+// conditions that it has read, which may be old, and then the new ones.
+const transient = 150 * time.Millisecond
+
 // awaitXR waits until a condition of the DittoServer holds.
 func (s *server) awaitXR(ctx context.Context, what string, cond func(*unstructured.Unstructured) error) error {
-	return await(ctx, s.String()+" to "+what, func(ctx context.Context) error {
+	look := func(ctx context.Context) error {
 		xr, err := s.xr(ctx)
 		if err != nil {
 			return err
@@ -162,6 +166,13 @@ func (s *server) awaitXR(ctx context.Context, what string, cond func(*unstructur
 			return fmt.Errorf("%w, condition Responsive is %v", err, condition(xr, "Responsive"))
 		}
 		return nil
+	}
+	return await(ctx, s.String()+" to "+what, func(ctx context.Context) error {
+		if err := look(ctx); err != nil {
+			return err
+		}
+		time.Sleep(transient)
+		return look(ctx)
 	})
 }
 

@@ -17,16 +17,12 @@ func usersCluster() string { return os.Getenv("KUBECONFIG") }
 // ready returns an error unless a cluster of the user's own has what is to be tested.
 func (c *cluster) ready(ctx context.Context) error {
 	const say = "the cluster of KUBECONFIG must have Crossplane and the function, installed as the README says under Install"
-	for _, o := range []struct{ apiVersion, kind, name, condition string }{
-		{"apiextensions.crossplane.io/v2", "CompositeResourceDefinition", xrdName, "Established"},
-	} {
-		got, err := c.get(ctx, o.apiVersion, o.kind, "", o.name)
-		if err != nil {
-			return fmt.Errorf("%s: %w", say, err)
-		}
-		if err := conditionTrue(got, o.condition); err != nil {
-			return fmt.Errorf("%s: %w", say, err)
-		}
+	got, err := c.get(ctx, "apiextensions.crossplane.io/v2", "CompositeResourceDefinition", "", xrdName)
+	if err != nil {
+		return fmt.Errorf("%s: %w", say, err)
+	}
+	if err := conditionTrue(got, "Established"); err != nil {
+		return fmt.Errorf("%s: %w", say, err)
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ const (
 // TestLoad has 16 callers call two replicas over mTLS while certificates, keys and
 // CAs are renewed again and again, and one of the replicas is killed or stopped
 // and comes back. No call may fail, and the replica that is left alone may not
-// grow. It takes as long as -load says, a minute in make load, or until each of that
+// grow. It takes as long as -load says, a minute in make load by default, or until each of that
 // has happened.
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
