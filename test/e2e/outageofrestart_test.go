@@ -111,7 +111,7 @@ func outageOfRestart(s *scenario) {
 
 	var old, apiAway, nfsAway []time.Duration
 	const well = "the old key is taken until the outage, and refused ever after"
-	s.expect(fmt.Sprintf("rotate the JWT key %d times under an NFS client that writes and a client of the API", *times), fmt.Sprintf("%d times %s", *times, well), func() string {
+	s.expect(fmt.Sprintf("rotate the JWT key %d times under an NFS client that writes and a client of the API", *times), fmt.Sprintf("%d times %s; %s", *times, well, count{revisions: *times, pods: *times}), func() string {
 		var seen []string
 		for range *times {
 			must(s, srv.awaitRollout(s.ctx))
@@ -154,7 +154,7 @@ func outageOfRestart(s *scenario) {
 			nfsAway = append(nfsAway, nfsTo.Sub(nfsFrom))
 			seen = append(seen, story(clients.since(start)))
 		}
-		return all(seen)
+		return all(seen) + "; " + s.restartsOf(srv)
 	})
 	if len(old) == 0 {
 		return
