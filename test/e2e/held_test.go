@@ -186,6 +186,12 @@ func (s *scenario) composition(name string, input map[string]any) error {
 		pipeline, _, err := unstructured.NestedSlice(o.Object, "spec", "pipeline")
 		must(s, err)
 		maps.Copy(pipeline[0].(map[string]any)["input"].(map[string]any), input)
+		// A Configuration has the function installed under another name.
+		if have, err := s.cluster.get(s.ctx, o.GetAPIVersion(), o.GetKind(), "", o.GetName()); err == nil {
+			installed, _, err := unstructured.NestedSlice(have.Object, "spec", "pipeline")
+			must(s, err)
+			pipeline[0].(map[string]any)["functionRef"] = installed[0].(map[string]any)["functionRef"]
+		}
 		must(s, unstructured.SetNestedSlice(o.Object, pipeline, "spec", "pipeline"))
 		o.SetName(name)
 		if err := s.cluster.apply(s.ctx, o); err != nil {
