@@ -16,13 +16,8 @@ func resized(s *scenario) {
 	const claim, large = "metadata-resized-0", 2 << 30
 	// size is that of the file system that the server has its metadata on.
 	size := func() int64 {
-		pids, err := s.node.processes(string(s.podOf(srv).UID))
-		must(s, err)
-		if len(pids) == 0 {
-			return 0
-		}
 		fs := syscall.Statfs_t{}
-		must(s, syscall.Statfs(fmt.Sprintf("/proc/%d/root/data/store/metadata", pids[0]), &fs))
+		must(s, syscall.Statfs(s.proc(srv)+"/root/data/store/metadata", &fs))
 		return int64(fs.Blocks) * fs.Bsize
 	}
 	before := size()
