@@ -104,26 +104,26 @@ func container(ds *v1alpha1.DittoServer) corev1.Container {
 		// No preStop: with one replica there is no other pod to send clients to, and the
 		// old credentials would stay valid for longer.
 
-		// Clients wait for the server to be seen to be up, so it is asked every second. But
-		// opening a large metadata store takes long: it has 150 of them.
-		StartupProbe:   probe(ds, dittofs.LivenessPath, 1, 150),
-		LivenessProbe:  probe(ds, dittofs.LivenessPath, 10, 3),
-		ReadinessProbe: probe(ds, dittofs.ReadinessPath, 5, 3),
+		// Clients wait for the server to be seen to be up, so it is asked every second, and
+		// for no startup probe first: the kubelet takes a second more for two.
+		ReadinessProbe: probe(ds, dittofs.ReadinessPath, 1),
+		LivenessProbe:  probe(ds, dittofs.LivenessPath, 10),
 	}
+	// Opening a large metadata store takes long: the third failure comes after 150 seconds.
+	c.LivenessProbe.InitialDelaySeconds = 130
 	if ds.Spec.Resources != nil {
 		c.Resources = *ds.Spec.Resources
 	}
 	return c
 }
 
-// probe returns a probe that asks the API every period seconds, and gives up after a
-// number of failures. All numbers are explicit, so what is sent is what Kubernetes
-// stores. The kubelet has no client certificate: if the API asks for one, the probe only
-// connects.
-func probe(ds *v1alpha1.DittoServer, path string, period, failures int32) *corev1.Probe {
+// probe returns a probe that asks the API every period seconds, and gives up after three
+// failures. All numbers are explicit, so what is sent is what Kubernetes stores. The
+// kubelet has no client certificate: if the API asks for one, the probe only connects.
+func probe(ds *v1alpha1.DittoServer, path string, period int32) *corev1.Probe {
 	p := &corev1.Probe{
 		PeriodSeconds:    period,
-		FailureThreshold: failures,
+		FailureThreshold: 3,
 		TimeoutSeconds:   5,
 		SuccessThreshold: 1,
 	}

@@ -28,7 +28,6 @@ func (p *Pod) WaitReady(ctx context.Context) error {
 		name  string
 		probe *corev1.Probe
 	}{
-		{"startup", c.StartupProbe},
 		{"liveness", c.LivenessProbe},
 		{"readiness", c.ReadinessProbe},
 	} {
