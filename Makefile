@@ -148,7 +148,7 @@ clean: ## Remove what was built.
 
 # What is built
 
-SOURCES := $(shell find . -name '*.go' -not -path './tools/*' -not -path './test/*' -not -path './internal/functest/*' -not -name '*_test.go')
+SOURCES := $(shell find . -path ./.cache -prune -o -name '*.go' -not -path './tools/*' -not -path './test/*' -not -path './internal/functest/*' -not -name '*_test.go' -print)
 
 $(BIN)/function: $(SOURCES) go.mod go.sum
 	@echo 'Building the function (under a minute the first time)'

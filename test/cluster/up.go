@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 )
 
@@ -41,6 +42,9 @@ func up(ctx context.Context, p paths) error {
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return fmt.Errorf("cannot make directory: %w", err)
 	}
+	if err := giveToUser(p.dir); err != nil {
+		return err
+	}
 	if err := makeCgroups(); err != nil {
 		return err
 	}
@@ -51,6 +55,9 @@ func up(ctx context.Context, p paths) error {
 	defer progress.Close() //nolint:errcheck // Only read from.
 	for l := bufio.NewScanner(progress); l.Scan(); {
 		if l.Text() == readyLine {
+			if err := giveToUser(p.kubeconfig()); err != nil {
+				return err
+			}
 			fmt.Print(hints(p))
 			return nil
 		}
@@ -60,6 +67,18 @@ func up(ctx context.Context, p paths) error {
 		fmt.Println(l.Text())
 	}
 	return fmt.Errorf("the cluster has ended: see %s/cluster.log. make cluster-down removes what is there", p.dir)
+}
+
+// giveToUser makes a file that of the user who has called sudo, if there is one.
+func giveToUser(path string) error {
+	uid, err := strconv.Atoi(os.Getenv("SUDO_UID"))
+	if err != nil {
+		return nil //nolint:nilerr // It is root's own call.
+	}
+	if err := os.Chown(path, uid, -1); err != nil {
+		return fmt.Errorf("cannot give %s to the user: %w", path, err)
+	}
+	return nil
 }
 
 // hints says what to do with a cluster.
