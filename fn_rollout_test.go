@@ -129,10 +129,10 @@ func TestRollout(t *testing.T) {
 			want:   want{Hash: old, Ready: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "FALSE RolledOut"},
 		},
 		"AdvanceOnRotatedSecret": {
-			reason: "A changed Secret should restart the server.",
+			reason: "A changed Secret should restart the server. The conditions follow once the StatefulSet has the new hash.",
 			given:  running,
 			when:   func(c *cluster) { c.SetSecret("jwt", "key", strings.Repeat("k", 32)) },
-			want:   want{Hash: fresh, Announced: true, TTL: ttl, SecretsResolved: "TRUE Resolved", RestartPending: "TRUE Restarting", Progressing: "TRUE RollingOut"},
+			want:   want{Hash: fresh, Announced: true, Ready: true, TTL: pendingTTL, SecretsResolved: "TRUE Resolved", RestartPending: "FALSE UpToDate", Progressing: "FALSE RolledOut"},
 		},
 		"HoldForConfigMap": {
 			reason: "While the observed ConfigMap is the old one, the hash should stay, and the StatefulSet should not be ready so that Crossplane comes back.",
@@ -281,7 +281,7 @@ func TestRollout(t *testing.T) {
 			reason: "If the platform team says so, the server should restart when a Secret is gone.",
 			given:  proceed,
 			when:   func(c *cluster) { c.DeleteSecret("admin") },
-			want:   want{Hash: fresh, Announced: true, TTL: ttl, SecretsResolved: "FALSE Unresolved", RestartPending: "TRUE Restarting", Progressing: "TRUE RollingOut"},
+			want:   want{Hash: fresh, Announced: true, Ready: true, TTL: pendingTTL, SecretsResolved: "FALSE Unresolved", RestartPending: "FALSE UpToDate", Progressing: "FALSE RolledOut"},
 		},
 		"ProceedNotWithoutSigningKey": {
 			reason: "Without the signing key, the other Secrets could be guessed from the hash, and the server would not start.",

@@ -167,7 +167,7 @@ func (p *plan) respond(f *Function, rsp *fnv1.RunFunctionResponse) error {
 	if err != nil {
 		return err
 	}
-	resources, err := p.resources()
+	resources, err := p.resources(view)
 	if err != nil {
 		return err
 	}
@@ -182,8 +182,7 @@ func (p *plan) respond(f *Function, rsp *fnv1.RunFunctionResponse) error {
 	if p.decision.Action == rollout.Withhold || len(p.names) > 0 {
 		response.Unready(rsp)
 	}
-	fields := status.Fields(p.xr, p.have.StatefulSet, p.decision, pending)
-	if err := response.Status(rsp, p.req.GetObserved().GetComposite().GetResource(), fields); err != nil {
+	if err := response.Status(rsp, p.req.GetObserved().GetComposite().GetResource(), view.Fields(pending)); err != nil {
 		return err
 	}
 	conditions := status.Conditions(view)
@@ -192,13 +191,13 @@ func (p *plan) respond(f *Function, rsp *fnv1.RunFunctionResponse) error {
 	response.Events(rsp, status.Restart(p.xr, p.have.StatefulSet, p.decision))
 
 	rsp.Requirements = p.look.Requirements()
-	ttl := rollout.CallAgain(p.decision, p.look.Pending(), len(p.names) > 0 || view.Refused(), cmp.Or(p.in.ParsedTTL(), f.ttl), p.in.ParsedPendingTTL())
+	ttl := rollout.CallAgain(p.decision, p.look.Pending(), len(p.names) > 0 || view.Refused() || view.Announces(), cmp.Or(p.in.ParsedTTL(), f.ttl), p.in.ParsedPendingTTL())
 	rsp.Meta.Ttl = durationpb.New(ttl)
 	return nil
 }
 
 // resources returns the desired composed resources with their readiness.
-func (p *plan) resources() (map[string]response.Resource, error) {
+func (p *plan) resources(view *status.View) (map[string]response.Resource, error) {
 	objects := maps.Clone(p.want.Supporting)
 	maps.Copy(objects, p.managed)
 	for name, cm := range rollout.ConfigMaps(p.xr, p.have, &p.want, p.decision) {
@@ -219,7 +218,7 @@ func (p *plan) resources() (map[string]response.Resource, error) {
 	if p.decision.Action != rollout.Withhold {
 		resources[manifests.StatefulSetResource] = response.Resource{
 			Object: rollout.Send(p.statefulSet, p.have.StatefulSet, p.decision),
-			Ready:  status.StatefulSetReady(p.have.StatefulSet, &p.want, p.decision),
+			Ready:  view.StatefulSetReady(),
 		}
 	}
 	return resources, nil

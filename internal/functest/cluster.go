@@ -135,13 +135,21 @@ func NewEmpty(tb testing.TB, f Function) *Cluster {
 // Set a field of the DittoServer.
 func (c *Cluster) Set(path string, value any) {
 	c.Helper()
-	c.XR = With(c, c.XR, path, value)
+	c.replace(With(c, c.XR, path, value))
 }
 
 // Unset a field of the DittoServer.
 func (c *Cluster) Unset(path string) {
 	c.Helper()
-	c.XR = Without(c, c.XR, path)
+	c.replace(Without(c, c.XR, path))
+}
+
+// replace replaces the DittoServer, as the API server does.
+func (c *Cluster) replace(xr *structpb.Struct) {
+	if generation := ValueAt(c.XR, "metadata", "generation").GetNumberValue(); !SameValue(ValueAt(c.XR, "spec"), ValueAt(xr, "spec")) {
+		xr = SetAt(xr, generation+1, "metadata", "generation")
+	}
+	c.XR = xr
 }
 
 // SetInput gives the pipeline step an Input with the fields.

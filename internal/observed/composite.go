@@ -38,6 +38,7 @@ func NewComposite(xr *structpb.Struct) (*Composite, field.ErrorList) {
 
 	c.Name, c.Namespace, c.UID = id.Name, id.Namespace, types.UID(id.UID)
 	c.Generation = int64(structs.Number(xr, "metadata", "generation"))
+	c.Status.ObservedGeneration = int64(structs.Number(xr, "status", "observedGeneration"))
 	c.Status.ConfigHash = structs.Text(xr, "status", "configHash")
 
 	user := map[string]any{}

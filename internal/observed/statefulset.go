@@ -61,6 +61,11 @@ func (s *StatefulSet) Settled() bool {
 	return s.Status.ObservedGeneration >= s.Generation && s.Status.Replicas == s.Replicas && s.Status.UpdatedReplicas == s.Replicas
 }
 
+// Replacing says whether the controller replaces pods of an older template.
+func (s *StatefulSet) Replacing() bool {
+	return s.Replicas > 0 && s.Status.CurrentRevision != s.Status.UpdateRevision
+}
+
 func newStatefulSet(s *structpb.Struct) (*StatefulSet, error) {
 	template := structs.At(s, "spec", "template").GetStructValue()
 	ss := &StatefulSet{

@@ -40,6 +40,7 @@ const (
 	reasonRestarting  = "Restarting"
 	reasonRefused     = "Refused"
 	reasonUpToDate    = "UpToDate"
+	reasonNotReady    = "NotReady"
 	reasonNotUsed     = "NotUsed"
 )
 
@@ -62,10 +63,18 @@ func Conditions(v *View) []observed.Condition {
 	cs := []observed.Condition{
 		v.configReady(),
 		v.secretsResolved(),
-		Available(v.Have.StatefulSet, v.XR.Spec.Replicas),
+		v.available(),
 		v.progressing(),
 		v.storageInSync(),
 		v.restartPending(),
+	}
+	if v.Announces() {
+		for i, c := range cs {
+			switch c.Type {
+			case TypeAvailable, TypeProgressing, TypeRestartPending:
+				cs[i] = v.XR.Conditions[c.Type]
+			}
+		}
 	}
 	for _, c := range []observed.Condition{v.databaseReady(), v.serviceMonitorReady(), v.namesAvailable()} {
 		if _, was := v.XR.Conditions[c.Type]; was || c.Reason != reasonNotUsed {
@@ -184,6 +193,8 @@ func consequence(d rollout.Decision) string {
 	return "The Input has missingSecrets: Proceed, so the server runs anyway."
 }
 
+const notReady = "The pod is not ready"
+
 // Available says whether the server serves. It depends on what is observed, so it needs
 // no valid spec: replicas are nil if they are unknown.
 func Available(ss *observed.StatefulSet, replicas *int32) observed.Condition {
@@ -194,7 +205,17 @@ func Available(ss *observed.StatefulSet, replicas *int32) observed.Condition {
 	case ss.Replicas == 0 && ss.Status.Replicas == 0 && (replicas == nil || *replicas == 0):
 		c.Reason, c.Message = "Stopped", "The server is scaled to 0"
 	case ss.Status.ReadyReplicas == 0:
-		c.Status, c.Reason, c.Message = observed.False, "NotReady", "The pod is not ready"
+		c.Status, c.Reason, c.Message = observed.False, reasonNotReady, notReady
+	}
+	return c
+}
+
+// available says of a pod that is being replaced that it does not serve, if only in a
+// moment, because each change of a condition is a write.
+func (v *View) available() observed.Condition {
+	c := Available(v.Have.StatefulSet, v.XR.Spec.Replicas)
+	if v.replacing() {
+		c.Status, c.Reason, c.Message = observed.False, reasonNotReady, notReady
 	}
 	return c
 }
@@ -206,7 +227,7 @@ func (v *View) progressing() observed.Condition {
 		c.Reason, c.Message = "Waiting", "The StatefulSet is not created yet"
 	case v.Have.StatefulSet == nil:
 		c.Status, c.Reason, c.Message = observed.True, reasonCreating, "The StatefulSet is being created"
-	case !StatefulSetReady(v.Have.StatefulSet, v.Want, v.Decision):
+	case !v.StatefulSetReady():
 		c.Status, c.Reason = observed.True, "RollingOut"
 		c.Message = "The pod is not yet ready with the newest configuration"
 	}
@@ -269,9 +290,38 @@ func (v *View) restartPending() observed.Condition {
 // advancing says whether the pod does not have the template yet that is sent. It stays
 // true until the pod is ready, because each change of a condition is a write.
 func (v *View) advancing() bool {
-	was := v.XR.Conditions[TypeRestartPending].Reason
-	return len(v.Decision.Changes) > 0 ||
-		(was == reasonRestarting || was == reasonRefused) && !rolledOut(v.Have.StatefulSet, *v.XR.Spec.Replicas)
+	was, ss := v.XR.Conditions[TypeRestartPending].Reason, v.Have.StatefulSet
+	return len(v.Decision.Changes) > 0 || ss.Replacing() ||
+		(was == reasonRestarting || was == reasonRefused) && !rolledOut(ss, *v.XR.Spec.Replicas)
+}
+
+// replacing says whether the pod ends for a new template, or is about to.
+func (v *View) replacing() bool {
+	ss := v.Have.StatefulSet
+	if ss == nil || v.Decision.Action != rollout.Advance {
+		return false
+	}
+	return v.Announces() || v.advancing() && !v.refused() && !ss.Settled()
+}
+
+// Announces says whether a server that runs as wanted is sent a new hash for the first
+// time, with its spec unchanged. Then only the fields of the status change, and the
+// conditions follow once the StatefulSet is seen to have it. Crossplane writes the two
+// one after the other, is called back by each, and by the StatefulSet too, and while it
+// has not seen its own last write it writes the conditions from before it again. All of
+// that counts towards its circuit breaker. After a change of the spec, others look at the
+// conditions to see whether it is done.
+func (v *View) Announces() bool {
+	xr, ss := v.XR, v.Have.StatefulSet
+	return v.Decision.Action == rollout.Advance && ss != nil && ss.Replicas > 0 && ss.ConfigHash != v.Decision.Annotations.ConfigHash &&
+		xr.Status.ConfigHash == ss.ConfigHash && xr.Status.ObservedGeneration == xr.Generation &&
+		xr.Conditions[TypeRestartPending].Reason == reasonUpToDate && rolledOut(ss, *xr.Spec.Replicas)
+}
+
+// Concludes says whether a restart is over. Then only the conditions change, and the
+// fields of the status follow in the next call, for the same reason.
+func (v *View) Concludes() bool {
+	return v.XR.Conditions[TypeRestartPending].Reason == reasonRestarting && v.restartPending().Reason == reasonUpToDate
 }
 
 // refused says whether the API server has not accepted a template that was sent before.

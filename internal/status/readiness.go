@@ -29,9 +29,10 @@ func Ready(name string, o runtime.Object, have *observed.Composed) bool {
 // StatefulSetReady says whether the server runs as wanted. A server that is held for a
 // Secret, its database or the user still runs, so it stays ready. One that is held for
 // its ConfigMap does not, so that Crossplane comes back soon.
-func StatefulSetReady(ss *observed.StatefulSet, want *manifests.Objects, d rollout.Decision) bool {
-	return ss != nil && d.Reason != rollout.ConfigMapFirst && (d.Action == rollout.Hold || len(d.Changes) == 0) &&
-		rolledOut(ss, *want.StatefulSet.Spec.Replicas)
+func (v *View) StatefulSetReady() bool {
+	ss, d := v.Have.StatefulSet, v.Decision
+	return ss != nil && d.Reason != rollout.ConfigMapFirst && (d.Action == rollout.Hold || len(d.Changes) == 0 || v.Announces()) &&
+		rolledOut(ss, *v.Want.StatefulSet.Spec.Replicas)
 }
 
 // rolledOut says whether the controller is done: it has seen the newest spec, and all

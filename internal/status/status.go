@@ -3,19 +3,18 @@ package status
 import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
-	"github.com/dittofs/function-dittoserver/internal/observed"
-	"github.com/dittofs/function-dittoserver/internal/rollout"
 )
 
 // Fields returns all fields of the status that the function owns. Crossplane removes a
 // field that is left out. The pendingHash is empty unless something waits for the user.
-func Fields(xr *observed.Composite, ss *observed.StatefulSet, d rollout.Decision, pendingHash string) map[string]any {
+func (v *View) Fields(pendingHash string) map[string]any {
+	xr, ss, d := v.XR, v.Have.StatefulSet, v.Decision
 	status := map[string]any{
 		"observedGeneration": xr.GetGeneration(),
 		"replicas":           int64(0),
 		"readyReplicas":      int64(0),
 		"availableReplicas":  int64(0),
-		"phase":              phase(xr, ss),
+		"phase":              v.phase(),
 	}
 	if d.Annotations.ConfigHash != "" {
 		status["configHash"] = d.Annotations.ConfigHash
@@ -28,6 +27,8 @@ func Fields(xr *observed.Composite, ss *observed.StatefulSet, d rollout.Decision
 	}
 	if ss != nil {
 		status["replicas"] = int64(ss.Replicas)
+	}
+	if ss != nil && !v.replacing() && !v.Concludes() {
 		status["readyReplicas"] = int64(ss.Status.ReadyReplicas)
 		status["availableReplicas"] = int64(ss.Status.AvailableReplicas)
 	}
@@ -35,9 +36,10 @@ func Fields(xr *observed.Composite, ss *observed.StatefulSet, d rollout.Decision
 }
 
 // phase returns the phase of a server. It is Stopped once no pod is left.
-func phase(xr *observed.Composite, ss *observed.StatefulSet) string {
+func (v *View) phase() string {
+	ss := v.Have.StatefulSet
 	switch {
-	case ss == nil || ss.Replicas != *xr.Spec.Replicas:
+	case ss == nil || ss.Replicas != *v.XR.Spec.Replicas || v.replacing() || v.Concludes():
 		return v1alpha1.PhasePending
 	case ss.Replicas == 0 && ss.Status.Replicas == 0:
 		return v1alpha1.PhaseStopped
