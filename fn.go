@@ -63,7 +63,7 @@ func (f *Function) compose(p *plan, rsp *fnv1.RunFunctionResponse) error {
 	}
 
 	d := p.decision
-	f.metrics.decided(d, len(p.secrets.Problems))
+	f.metrics.decided(d, p.restarts, len(p.secrets.Problems))
 	f.log.Debug("Composed a DittoServer", "namespace", p.xr.GetNamespace(), "name", p.xr.GetName(),
 		"action", d.Action, "reason", d.Reason, "secrets-pending", len(p.secrets.Pending), "secret-problems", len(p.secrets.Problems))
 	return nil

@@ -15,6 +15,7 @@ import (
 // user's object, because there may be thousands.
 type metrics struct {
 	decisions      *prometheus.CounterVec
+	restarts       prometheus.Counter
 	secretProblems prometheus.Counter
 	fatalResults   prometheus.Counter
 	duration       prometheus.Histogram
@@ -28,6 +29,12 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Namespace: ns, Name: "decisions_total",
 			Help: "Decisions about StatefulSets, by action (Advance, Hold, Withhold) and by the reason not to advance.",
 		}, []string{"action", "reason"}),
+		restarts: f.NewCounter(prometheus.CounterOpts{
+			Namespace: ns, Name: "restarts_total",
+			Help: "Restarts of running servers that the function has asked for, one for each new configuration hash, " +
+				"and one for a change of anything else in a pod template that finds the server not restarting already. " +
+				"If Crossplane repeats a call before it sees what it has written, that restart may count again.",
+		}),
 		secretProblems: f.NewCounter(prometheus.CounterOpts{
 			Namespace: ns, Name: "secret_problems_total",
 			Help: "Secrets and keys that a call found missing, empty or invalid.",
@@ -54,8 +61,11 @@ func (m *metrics) called(took time.Duration, rsp *fnv1.RunFunctionResponse) {
 	}
 }
 
-// decided counts a decision and the problems of Secrets.
-func (m *metrics) decided(d rollout.Decision, secretProblems int) {
+// decided counts a decision, the restart that it causes, and the problems of Secrets.
+func (m *metrics) decided(d rollout.Decision, restarts bool, secretProblems int) {
 	m.decisions.WithLabelValues(string(d.Action), string(d.Reason)).Inc()
+	if restarts {
+		m.restarts.Inc()
+	}
 	m.secretProblems.Add(float64(secretProblems))
 }

@@ -2,14 +2,22 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/client_golang/prometheus"
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 	"github.com/crossplane/function-sdk-go/logging"
+
+	"github.com/dittofs/function-dittoserver/internal/functest"
 )
 
 // TestMetrics looks at what the metrics say of the last call.
@@ -54,6 +62,177 @@ func TestMetrics(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tc.want, gathered(t, r)); diff != "" {
+				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// TestRestartsTotal counts restarts, not calls: each case reconciles until nothing
+// changes any more.
+func TestRestartsTotal(t *testing.T) {
+	rotate := func(c *cluster, key string) {
+		c.SetSecret("jwt", "key", strings.Repeat(key, 32))
+		c.Settle()
+	}
+	refused := func(c *cluster) {
+		for range 3 {
+			c.Pull()
+			_ = c.Compose(functest.Composition{Observed: c.Composed, Response: c.Reconcile(), Refuse: func(id functest.ObjectID) error {
+				if id.Kind != "StatefulSet" {
+					return nil
+				}
+				return kerrors.NewForbidden(schema.GroupResource{Resource: "statefulsets"}, id.Name, errors.New("a policy"))
+			}})
+		}
+	}
+
+	cases := map[string]struct {
+		reason string
+		when   func(c *cluster)
+		want   int
+	}{
+		"Nothing": {
+			reason: "A server that runs as wanted does not restart.",
+			when:   func(c *cluster) { c.Settle() },
+		},
+		"Service": {
+			reason: "What is not in the pod template restarts nothing.",
+			when: func(c *cluster) {
+				c.Set("spec.service.type", "NodePort")
+				c.Settle()
+			},
+		},
+		"Create": {
+			reason: "A server that is created does not restart.",
+			when: func(c *cluster) {
+				c.DeleteObject("StatefulSet", "files")
+				c.Settle()
+			},
+		},
+		"Secret": {
+			reason: "A new hash is one restart.",
+			when:   func(c *cluster) { rotate(c, "k") },
+			want:   1,
+		},
+		"SecretTwice": {
+			reason: "Two hashes are two restarts, also if the second is that of before.",
+			when: func(c *cluster) {
+				rotate(c, "k")
+				c.SetSecret("jwt", "key", functest.JWTKey)
+				c.Settle()
+			},
+			want: 2,
+		},
+		"Configuration": {
+			reason: "A restart that waits for its ConfigMap counts when it comes.",
+			when: func(c *cluster) {
+				c.Set("spec.logging.level", "DEBUG")
+				c.Settle()
+			},
+			want: 1,
+		},
+		"Image": {
+			reason: "A change of the template without a new hash is a restart.",
+			when: func(c *cluster) {
+				c.Set("spec.image", "registry.example.com/dittofs:v2")
+				c.Settle()
+			},
+			want: 1,
+		},
+		"Manual": {
+			reason: "What waits for the user is no restart, and its token is one.",
+			when: func(c *cluster) {
+				c.Set("spec.rollout.policy", "Manual")
+				c.Set("spec.image", "registry.example.com/dittofs:v2")
+				rotate(c, "k")
+				c.Set("spec.rollout.restartToken", "monday")
+				c.Settle()
+			},
+			want: 1,
+		},
+		"SecretMissing": {
+			reason: "A server that is held does not restart.",
+			when: func(c *cluster) {
+				c.Set("spec.image", "registry.example.com/dittofs:v2")
+				c.DeleteSecret("jwt")
+				c.Settle()
+			},
+		},
+		"Stopped": {
+			reason: "A server without a pod has none to restart.",
+			when: func(c *cluster) {
+				c.Set("spec.replicas", 0)
+				c.Settle()
+				rotate(c, "k")
+			},
+		},
+		"Starting": {
+			reason: "Nor has one that is started again, with what has changed meanwhile.",
+			when: func(c *cluster) {
+				c.Set("spec.replicas", 0)
+				c.Settle()
+				c.Set("spec.replicas", 1)
+				rotate(c, "k")
+			},
+		},
+		"Stopping": {
+			reason: "A pod that ends for good is not restarted for what changes with that.",
+			when: func(c *cluster) {
+				c.Set("spec.replicas", 0)
+				rotate(c, "k")
+			},
+		},
+		"RefusedSecret": {
+			reason: "A new hash that the API server refuses is sent again and again, and counts once.",
+			when: func(c *cluster) {
+				c.SetSecret("jwt", "key", strings.Repeat("k", 32))
+				refused(c)
+			},
+			want: 1,
+		},
+		"RefusedImage": {
+			reason: "So is an image.",
+			when: func(c *cluster) {
+				c.Set("spec.image", "registry.example.com/dittofs:v2")
+				refused(c)
+			},
+			want: 1,
+		},
+		"UnseenSecret": {
+			reason: "A call that does not see the new StatefulSet yet sends no second restart.",
+			when: func(c *cluster) {
+				before := maps.Clone(c.Composed)
+				rotate(c, "k")
+				c.Call(c.RequestOf(before, c.Required))
+			},
+			want: 1,
+		},
+		"UnseenImage": {
+			reason: "Nor does one while the server restarts.",
+			when: func(c *cluster) {
+				before := maps.Clone(c.Composed)
+				c.Set("spec.image", "registry.example.com/dittofs:v2")
+				c.Apply(c.Reconcile())
+				c.Call(c.RequestOf(before, c.Required))
+			},
+			want: 1,
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			c, _ := newRunningCluster(t)
+			r := prometheus.NewRegistry()
+			c.f.metrics = newMetrics(r)
+			tc.when(c)
+
+			var want []string
+			if tc.want > 0 { // The cluster makes each call twice, to compare the responses.
+				want = []string{fmt.Sprintf("restarts_total %d", 2*tc.want)}
+			}
+			got := slices.DeleteFunc(gathered(t, r), func(m string) bool { return !strings.HasPrefix(m, "restarts_total ") })
+			if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
 			}
 		})

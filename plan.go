@@ -48,6 +48,7 @@ type plan struct {
 	// The StatefulSet as it is wanted, and whether its pod is replaced.
 	statefulSet *structpb.Struct
 	decision    rollout.Decision
+	restarts    bool // For the first time that the template is sent.
 }
 
 func newPlan(req *fnv1.RunFunctionRequest) *plan {
@@ -190,6 +191,7 @@ func (p *plan) respond(f *Function, rsp *fnv1.RunFunctionResponse) error {
 	response.Events(rsp, status.Events(p.xr.Conditions, conditions))
 	response.Events(rsp, status.Restart(p.xr, p.have.StatefulSet, p.decision))
 
+	p.restarts = view.Restarts()
 	rsp.Requirements = p.look.Requirements()
 	ttl := rollout.CallAgain(p.decision, p.look.Pending(), len(p.names) > 0 || view.Refused() || view.Announces(), cmp.Or(p.in.ParsedTTL(), f.ttl), p.in.ParsedPendingTTL())
 	rsp.Meta.Ttl = durationpb.New(ttl)
