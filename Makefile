@@ -9,14 +9,25 @@ export CGO_ENABLED := 0
 export GOFLAGS += -trimpath
 
 # The crossplane CLI on the PATH is used if it can render with a Crossplane binary
-# (2.3 or later) instead of a container.
-CROSSPLANE := $(shell command -v crossplane >/dev/null && crossplane render --help 2>/dev/null | grep -q -e --crossplane-binary && command -v crossplane || echo $(BIN)/crossplane)
+# (2.3 or later) instead of a container. Else a part of it, as all of it takes minutes to build.
+CLI := $(shell command -v crossplane >/dev/null && crossplane composition render --help 2>/dev/null | grep -q -e --crossplane-binary && command -v crossplane || echo $(BIN)/render)
 CORE := $(BIN)/crossplane-core
+
+# make cluster and make e2e run the newest Crossplane, or another one that tools/ has a
+# module for.
+NEWEST := 2.4.0
+CROSSPLANE ?= $(NEWEST)
+OTHERS := $(patsubst tools/crossplane-%/go.mod,%,$(wildcard tools/crossplane-*/go.mod))
+ifneq ($(CROSSPLANE),$(NEWEST))
+ifeq ($(filter $(CROSSPLANE),$(OTHERS)),)
+$(error CROSSPLANE is $(CROSSPLANE), but must be one of $(NEWEST) $(OTHERS))
+endif
+endif
 
 CONTROLPLANE := $(addprefix $(BIN)/,etcd kube-apiserver kube-controller-manager kubectl)
 
 # What runs on the node that make cluster brings up, and in it.
-CLUSTER := $(CONTROLPLANE) $(CORE) $(addprefix $(BIN)/,kubelet kube-scheduler kube-proxy coredns csi-provisioner csi-resizer dfs dfsctl crossplane)
+CLUSTER := $(CONTROLPLANE) $(if $(filter $(CROSSPLANE),$(OTHERS)),$(BIN)/crossplane-$(CROSSPLANE),$(CORE)) $(addprefix $(BIN)/,kubelet kube-scheduler kube-proxy coredns csi-provisioner csi-resizer dfs dfsctl crossplane)
 
 XPKG := $(CURDIR)/.cache/xpkg/function-dittoserver
 CONFIGURATION := $(CURDIR)/.cache/xpkg/configuration-dittoserver
@@ -49,28 +60,29 @@ help: ## Show this help.
 ##@ What users run
 
 .PHONY: render
-render: $(BIN)/function $(CROSSPLANE) $(CORE) ## Render EXAMPLE (default example/basic) with the real Crossplane.
-	@go run ./test/render -cli=$(CROSSPLANE) $(EXAMPLE)
+render: $(BIN)/function $(CLI) $(CORE) ## Render EXAMPLE (default example/basic) with the real Crossplane.
+	@go run ./test/render -cli=$(CLI) $(EXAMPLE)
 
 .PHONY: test
-test: $(BIN)/function $(BIN)/crossplane $(CORE) $(BIN)/dfs $(BIN)/dfsctl ## Run all tests but those of make e2e.
+test: $(BIN)/function $(BIN)/crossplane $(BIN)/render $(CORE) $(BIN)/dfs $(BIN)/dfsctl ## Run all tests but those of make e2e.
 	@for p in bwrap:bubblewrap nfs-cp:libnfs-utils psql:postgresql; do command -v $${p%:*} >/dev/null || \
 	echo "Without $${p#*:} tests on the real server are skipped. On Debian, make debian-packages installs it"; done
 	CGO_ENABLED=1 go test -race -count=1 -timeout=30m ./...
+	go -C test/gitops test -count=1 ./...
 
 # Many shells have KUBECONFIG set to a cluster that is not meant for tests, so that of
 # the environment does not count.
 .PHONY: e2e
 e2e: $(BIN)/cluster $(CLUSTER) $(BIN)/kwok xpkg ## Test on a real node, as make cluster runs one, or in the cluster of KUBECONFIG=FILE.
 	@go -C test/e2e test -c -o $(BIN)/e2e.test .
-	cd test/e2e && $(if $(TEST_CLUSTER),KUBECONFIG=$(TEST_CLUSTER),env -u KUBECONFIG $(AS_ROOT)) $(BIN)/e2e.test -test.timeout=40m -test.v $(if $(KEEP),-keep) $(if $(TIMES),-times=$(TIMES)) $(if $(SERVERS),-servers=$(SERVERS)) $(if $(RUN),-test.run='$(RUN)')
+	cd test/e2e && $(if $(TEST_CLUSTER),KUBECONFIG=$(TEST_CLUSTER),env -u KUBECONFIG $(AS_ROOT)) $(BIN)/e2e.test -test.timeout=40m -test.v -crossplane=$(CROSSPLANE) -crossplane-args='$(CROSSPLANE_ARGS)' $(if $(KEEP),-keep) $(if $(TIMES),-times=$(TIMES)) $(if $(SERVERS),-servers=$(SERVERS)) $(if $(RUN),-test.run='$(RUN)')
 
 .PHONY: xpkg
 xpkg: $(ARCHS:%=$(XPKG)-%.xpkg) $(CONFIGURATION).xpkg ## Build the function for each of ARCHS, and the Configuration for REGISTRY, into .cache/xpkg.
 
 .PHONY: cluster
 cluster: $(BIN)/cluster $(CLUSTER) xpkg ## Run a cluster of one node on this machine, with Crossplane and the function in it. Needs Linux, and root.
-	@$(AS_ROOT) $(BIN)/cluster up $(CURDIR)
+	@$(AS_ROOT) $(BIN)/cluster up $(CURDIR) -crossplane=$(CROSSPLANE) $(CROSSPLANE_ARGS:%=-crossplane-arg=%)
 
 .PHONY: cluster-down
 cluster-down: $(BIN)/cluster ## End what make cluster runs, and remove all that it has made.
@@ -102,7 +114,7 @@ generate: $(BIN)/controller-gen $(BIN)/crd2xrd ## Generate deep copies, the Inpu
 	$(BIN)/crd2xrd -composition dittoserver <.cache/crd/dittofs.io_dittoservers.yaml >example/xrd.yaml
 
 .PHONY: update-golden
-update-golden: $(BIN)/function $(BIN)/crossplane $(CORE) ## Accept what the tests render now as what they expect.
+update-golden: $(BIN)/function $(BIN)/crossplane $(BIN)/render $(CORE) ## Accept what the tests render now as what they expect.
 	go test -count=1 . ./test/render ./test/dittofs ./internal/manifests -update
 
 # What it remembers has paths of the clone in it, and misleads it in another one.
@@ -111,7 +123,7 @@ lint: export GOGC = 800
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Lint all modules that have code.
-	@for m in . test/cluster test/e2e tools/cluster tools/generate tools/image; do echo "golangci-lint run ($$m)"; (cd $$m && $(BIN)/golangci-lint run) || exit 1; done
+	@for m in . test/cluster test/e2e test/gitops tools/cluster tools/crossplane tools/generate tools/image tools/vulncheck; do echo "golangci-lint run ($$m)"; (cd $$m && $(BIN)/golangci-lint run) || exit 1; done
 
 .PHONY: fmt
 fmt: $(BIN)/golangci-lint ## Format.
@@ -131,12 +143,13 @@ fuzz: ## Fuzz each decoder for FUZZTIME (default 30s).
 	go test -run='^$$' -fuzz="^$$f$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=10x "$$dir" || exit 1; done
 
 .PHONY: vulncheck
-vulncheck: $(BIN)/govulncheck ## Look for known vulnerabilities in what the function calls. Needs the network.
-	$(BIN)/govulncheck ./...
+vulncheck: $(BIN)/vulncheck ## Look for known vulnerabilities in the function, with ALL=1 also in tests and tools. VULNDB=https://vuln.go.dev asks for the newest.
+	@go -C tools/vulncheck test ./...
+	@$(BIN)/vulncheck $(if $(VULNDB),-db=$(VULNDB)) $(if $(ALL),-all) $(CURDIR)
 
 .PHONY: tidy
-tidy: ## Tidy all modules.
-	@for m in $$(git ls-files --cached --others --exclude-standard '*go.mod'); do (cd $$(dirname $$m) && go mod tidy) || exit 1; done
+tidy: ## Tidy all modules but those of other Crossplanes, which stay as they are.
+	@for m in $$(git ls-files --cached --others --exclude-standard '*go.mod' ':!tools/crossplane-*'); do (cd $$(dirname $$m) && go mod tidy) || exit 1; done
 
 .PHONY: check-diff
 check-diff: generate tidy ## Fail if generated files or modules are not up to date.
@@ -152,7 +165,7 @@ SOURCES := $(shell find . -path ./.cache -prune -o -name '*.go' -not -path './to
 
 $(BIN)/function: $(SOURCES) go.mod go.sum
 	@echo 'Building the function (under a minute the first time)'
-	@go build -ldflags='-s -w' -o $@ .
+	@GOGC=800 go build -ldflags='-s -w' -o $@ .
 
 $(BIN)/echo: $(SOURCES) test/echo/main.go go.mod go.sum
 	@go build -ldflags='-s -w' -o $@ ./test/echo
@@ -187,8 +200,10 @@ $(BIN)/$(1): tools/$(2)/go.mod tools/$(2)/go.sum
 endef
 
 # Crossplane does not install a package that asks for a version if it does not know
-# its own, and its RBAC manager has no flag for the address of its metrics.
-CORE_FLAGS := -X github.com/crossplane/crossplane-runtime/v2/pkg/version.version=v2.4.0 \
+# its own, which is in the one place or the other, and its RBAC manager has no flag for
+# the address of its metrics.
+CORE_FLAGS = -X github.com/crossplane/crossplane-runtime/v2/pkg/version.version=v$(1) \
+	-X github.com/crossplane/crossplane/v2/internal/version.version=v$(1) \
 	-X sigs.k8s.io/controller-runtime/pkg/metrics/server.DefaultBindAddress=127.0.0.1:0
 
 # Kubernetes' programs know their version by their build alone, and tell it in what
@@ -196,7 +211,9 @@ CORE_FLAGS := -X github.com/crossplane/crossplane-runtime/v2/pkg/version.version
 KUBE_FLAGS := -X k8s.io/component-base/version.gitVersion=v1.35.4 -X k8s.io/client-go/pkg/version.gitVersion=v1.35.4
 
 $(eval $(call tool,crossplane,crossplane,github.com/crossplane/cli/v2/cmd/crossplane,about three minutes))
-$(eval $(call tool,crossplane-core,crossplane,github.com/crossplane/crossplane/v2/cmd/crossplane,about a minute,$(CORE_FLAGS)))
+$(eval $(call tool,crossplane-core,crossplane,github.com/crossplane/crossplane/v2/cmd/crossplane,about a minute,$(call CORE_FLAGS,$(NEWEST))))
+$(foreach v,$(OTHERS),$(eval $(call tool,crossplane-$(v),crossplane-$(v),github.com/crossplane/crossplane/v2/cmd/crossplane,about a minute and a half,$(call CORE_FLAGS,$(v)))))
+$(eval $(call tool,render,crossplane,./render,half a minute))
 $(eval $(call tool,dfs,dittofs,github.com/marmos91/dittofs/cmd/dfs,about a minute))
 $(eval $(call tool,dfsctl,dittofs,github.com/marmos91/dittofs/cmd/dfsctl,a moment))
 $(eval $(call tool,etcd,cluster,go.etcd.io/etcd/server/v3,about a minute))
@@ -212,10 +229,12 @@ $(eval $(call tool,coredns,cluster,./coredns,about a minute))
 $(eval $(call tool,kwok,kwok,sigs.k8s.io/kwok/cmd/kwok,about two minutes))
 $(eval $(call tool,image,image,.,a moment))
 $(eval $(call tool,golangci-lint,lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,about a minute))
-$(eval $(call tool,govulncheck,vulncheck,golang.org/x/vuln/cmd/govulncheck,a moment))
+$(eval $(call tool,vulncheck,vulncheck,.,a moment))
 $(eval $(call tool,controller-gen,generate,sigs.k8s.io/controller-tools/cmd/controller-gen,under a minute))
 $(eval $(call tool,crd2xrd,generate,./crd2xrd,a moment))
 
+$(BIN)/render: tools/crossplane/render/main.go
 $(BIN)/crd2xrd: tools/generate/crd2xrd/main.go
 $(BIN)/image: tools/image/main.go
+$(BIN)/vulncheck: $(wildcard tools/vulncheck/*.go)
 $(BIN)/coredns: tools/cluster/coredns/main.go

@@ -29,10 +29,9 @@ import (
 )
 
 const (
-	pauseImage        = "registry.k8s.io/pause:3.10"
-	dnsImage          = "registry.k8s.io/coredns/coredns:v1.13.1"
-	crossplaneVersion = "v2.4.0"
-	crossplaneImage   = "xpkg.crossplane.io/crossplane/crossplane"
+	pauseImage      = "registry.k8s.io/pause:3.10"
+	dnsImage        = "registry.k8s.io/coredns/coredns:v1.13.1"
+	crossplaneImage = "xpkg.crossplane.io/crossplane/crossplane"
 
 	functionVersion = "v0.1.0"
 	publicPackages  = "ghcr.io/dittofs"
@@ -75,8 +74,8 @@ func (n *node) startRegistry(ctx context.Context) error {
 		{pauseImage, []string{"/cluster", "pause"}, map[string]string{"cluster": self}},
 		{dnsImage, []string{"/coredns"}, map[string]string{"coredns": filepath.Join(n.bin, "coredns")}},
 		{dittofs.DefaultImage, []string{"/app/dfs"}, map[string]string{"app/dfs": filepath.Join(n.bin, "dfs")}},
-		{crossplaneImage + ":" + crossplaneVersion, []string{"/crossplane"}, map[string]string{
-			"crossplane": filepath.Join(n.bin, "crossplane-core"),
+		{crossplaneImage + ":v" + n.version, []string{"/crossplane"}, map[string]string{
+			"crossplane": n.crossplaneBinary(),
 			"crds":       filepath.Join(crossplane, "cluster", "crds"), "webhookconfigurations": filepath.Join(crossplane, "cluster", "webhookconfigurations"),
 		}},
 	} {
@@ -177,12 +176,27 @@ func must[T any](v T, err error) T {
 	return v
 }
 
+// defaultCrossplane is the version of Crossplane that runs if no other is asked for.
+const defaultCrossplane = "2.4.0"
+
 // crossplaneModule returns where the source of the Crossplane is that runs.
 func (n *node) crossplaneModule(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "-C", filepath.Join(n.root, "tools", "crossplane"), //nolint:gosec // A path of ours.
+	module := "crossplane"
+	if n.version != defaultCrossplane {
+		module += "-" + n.version
+	}
+	out, err := exec.CommandContext(ctx, "go", "-C", filepath.Join(n.root, "tools", module), //nolint:gosec // A path of ours.
 		"list", "-m", "-f", "{{.Dir}}", "github.com/crossplane/crossplane/v2").Output()
 	if err != nil {
-		return "", fmt.Errorf("cannot find Crossplane's source: %w", err)
+		return "", fmt.Errorf("cannot find the source of Crossplane %s: %w", n.version, err)
 	}
 	return strings.TrimSpace(string(out)), nil
+}
+
+// crossplaneBinary returns the Crossplane that runs.
+func (n *node) crossplaneBinary() string {
+	if n.version != defaultCrossplane {
+		return filepath.Join(n.bin, "crossplane-"+n.version)
+	}
+	return filepath.Join(n.bin, "crossplane-core")
 }

@@ -53,7 +53,7 @@ func (n *node) installCrossplane(ctx context.Context) error {
 		return fmt.Errorf("cannot load Crossplane's chart: %w", err)
 	}
 	vals, err := chartutil.ToRenderValues(ch, map[string]any{
-		"image": map[string]any{"repository": crossplaneImage, "tag": crossplaneVersion},
+		"image": map[string]any{"repository": crossplaneImage, "tag": "v" + n.version},
 		// A killed leader's lease is a minute.
 		"leaderElection": false,
 		"rbacManager":    map[string]any{"leaderElection": false},

@@ -36,6 +36,7 @@ func command(ctx context.Context, args []string) error {
 	o := options{}
 	flags := flag.NewFlagSet(usage, flag.ContinueOnError)
 	flags.BoolVar(&o.bare, "bare", false, "install Crossplane, but not the function")
+	flags.StringVar(&o.version, "crossplane", defaultCrossplane, "the version of Crossplane, one that the project has a module for")
 	flags.Func("crossplane-arg", "an argument for Crossplane, more than once for more", func(a string) error {
 		o.crossplane = append(o.crossplane, a)
 		return nil
@@ -87,7 +88,8 @@ type paths struct {
 // options are what the flags say.
 type options struct {
 	bare       bool
-	crossplane []string
+	version    string   // Of Crossplane.
+	crossplane []string // Its arguments.
 }
 
 func (p paths) kubeconfig() string { return filepath.Join(p.dir, "kubeconfig") }

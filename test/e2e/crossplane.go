@@ -133,6 +133,12 @@ func (s *scenario) usage() map[string]host.Usage {
 // circuit breakers of all composite resources, and whether it tells.
 func (s *suite) watchEvents(tb testing.TB) (int, bool) {
 	tb.Helper()
+	return s.crossplaneMetric(tb, "circuit_breaker_events_total")
+}
+
+// crossplaneMetric returns the sum of a counter of Crossplane's, and whether it tells.
+func (s *suite) crossplaneMetric(tb testing.TB, name string) (int, bool) {
+	tb.Helper()
 	pods, err := s.podsOf(s.ctx, appCrossplane)
 	must(tb, err)
 	if len(pods) == 0 {
@@ -144,7 +150,7 @@ func (s *suite) watchEvents(tb testing.TB) (int, bool) {
 	}
 	n := 0
 	for l := bufio.NewScanner(bytes.NewReader(b)); l.Scan(); {
-		if !strings.HasPrefix(l.Text(), "circuit_breaker_events_total{") {
+		if !strings.HasPrefix(l.Text(), name+"{") {
 			continue
 		}
 		v, err := strconv.ParseFloat(l.Text()[strings.LastIndexByte(l.Text(), ' ')+1:], 64)
@@ -152,4 +158,34 @@ func (s *suite) watchEvents(tb testing.TB) (int, bool) {
 		n += int(v)
 	}
 	return n, true
+}
+
+// Crossplane looks at a composite resource only now and then once it and its objects
+// have changed fifty times within a minute. No user changes a server as often as the
+// tests do.
+const manyChanges = "--circuit-breaker-burst=1000"
+
+// hasBreaker says whether a version of Crossplane has circuit breakers: 2.1 or later.
+func hasBreaker(version string) bool { return !strings.HasPrefix(version, "2.0.") }
+
+// restartCrossplane gives Crossplane other arguments.
+func (s *scenario) restartCrossplane(change func(args []string) []string) {
+	s.Helper()
+	deployments := s.cluster.AppsV1().Deployments(crossplaneNamespace)
+	d, err := deployments.Get(s.ctx, appCrossplane, metav1.GetOptions{})
+	must(s, err)
+	c := &d.Spec.Template.Spec.Containers[0]
+	c.Args = change(c.Args)
+	_, err = deployments.Update(s.ctx, d, metav1.UpdateOptions{})
+	must(s, err)
+	must(s, await(s.ctx, "Crossplane to run with other arguments", func(ctx context.Context) error {
+		pods, err := s.podsOf(ctx, appCrossplane)
+		if err != nil {
+			return err
+		}
+		if len(pods) != 1 || !podReady(&pods[0]) || !slices.Equal(pods[0].Spec.Containers[0].Args, c.Args) {
+			return errors.New("it does not yet")
+		}
+		return nil
+	}))
 }

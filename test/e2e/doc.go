@@ -28,8 +28,10 @@ const root = "../.."
 
 //nolint:gochecknoglobals // Flags.
 var (
-	binDir  = flag.String("bin", root+"/.cache/bin", "directory with the programs of the cluster and of Crossplane")
-	keep    = flag.Bool("keep", false, "leave the cluster as it is in the end")
-	servers = flag.Int("servers", 40, "how many servers there are at once where many are")
-	times   = flag.Int("times", 3, "how often what has a median and a worst case is measured")
+	binDir         = flag.String("bin", root+"/.cache/bin", "directory with the programs of the cluster and of Crossplane")
+	keep           = flag.Bool("keep", false, "leave the cluster as it is in the end")
+	crossplane     = flag.String("crossplane", "", "the version of Crossplane, unless the cluster's default")
+	crossplaneArgs = flag.String("crossplane-args", "", "arguments for Crossplane, with spaces between them")
+	servers        = flag.Int("servers", 40, "how many servers there are at once where many are")
+	times          = flag.Int("times", 3, "how often what has a median and a worst case is measured")
 )

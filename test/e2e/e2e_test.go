@@ -95,6 +95,7 @@ func TestEndToEnd(t *testing.T) {
 	s.run(t, 16, "Revoked", needsNode(revoked))
 	s.run(t, 15, "Unplanned", needsNode(unplanned))
 	s.run(t, 2, "Latency", latency)
+	s.run(t, 2, "Breaker", needsNode(breaker))
 	s.run(t, 4, "Upheaval", needsNode(upheaval))
 	s.run(t, 8, "Outages", needsNode(outages))
 	s.run(t, 8, "Replica", needsNode(replica))

@@ -25,11 +25,6 @@ type node struct {
 // machine is the address of this machine as the cluster sees it.
 const machine = "198.19.255.2"
 
-// Crossplane looks at a composite resource only now and then once it and its objects
-// have changed fifty times within a minute. No user changes a server as often as the
-// tests do.
-const manyChanges = "-crossplane-arg=--circuit-breaker-burst=1000"
-
 // startNode brings up a cluster, with Crossplane and without the function. If there is one
 // beside an error, it has to be stopped as well.
 func startNode(ctx context.Context, bin string) (*node, error) {
@@ -44,7 +39,17 @@ func startNode(ctx context.Context, bin string) (*node, error) {
 	if n.before, err = hostState(ctx); err != nil {
 		return nil, err
 	}
-	if err := n.command(ctx, "up", abs, "-bare", manyChanges); err != nil {
+	args := []string{"up", abs, "-bare"}
+	if *crossplane != "" {
+		args = append(args, "-crossplane="+*crossplane)
+	}
+	if hasBreaker(*crossplane) {
+		args = append(args, "-crossplane-arg="+manyChanges)
+	}
+	for _, a := range strings.Fields(*crossplaneArgs) {
+		args = append(args, "-crossplane-arg="+a)
+	}
+	if err := n.command(ctx, args...); err != nil {
 		return n, err
 	}
 	err = n.findNamespace()

@@ -25,7 +25,7 @@ import (
 type Binaries struct {
 	// Function is this function.
 	Function string
-	// CLI is the crossplane command line.
+	// CLI is the crossplane command line, or the part of it in tools/crossplane/render.
 	CLI string
 	// Core is Crossplane itself, whose reconciler renders.
 	Core string
@@ -34,7 +34,7 @@ type Binaries struct {
 func main() {
 	b := Binaries{}
 	flag.StringVar(&b.Function, "function", ".cache/bin/function", "the function's binary")
-	flag.StringVar(&b.CLI, "cli", ".cache/bin/crossplane", "the binary of the crossplane CLI, 2.3 or later")
+	flag.StringVar(&b.CLI, "cli", ".cache/bin/render", "the binary of tools/crossplane/render, or of the crossplane CLI, 2.3 or later")
 	flag.StringVar(&b.Core, "core", ".cache/bin/crossplane-core", "the binary of Crossplane itself")
 	flag.Parse()
 
@@ -115,7 +115,7 @@ func (f *RunningFunction) Stop() {
 func Render(ctx context.Context, b Binaries, f *RunningFunction, dir string) ([]byte, error) {
 	shared := filepath.Dir(filepath.Clean(dir))
 	args := []string{
-		"render", filepath.Join(dir, "xr.yaml"), filepath.Join(shared, "composition.yaml"), filepath.Join(shared, "functions.yaml"),
+		"composition", "render", filepath.Join(dir, "xr.yaml"), filepath.Join(shared, "composition.yaml"), filepath.Join(shared, "functions.yaml"),
 		"--xrd=" + filepath.Join(shared, "xrd.yaml"),
 		"--crossplane-binary=" + b.Core,
 		"--function-annotations=render.crossplane.io/runtime-development-target=" + f.Address,

@@ -17,11 +17,15 @@ import (
 
 var update = flag.Bool("update", false, "write the expected output instead of comparing with it")
 
+// clis are the crossplane CLI and the part of it that make render uses.
+var clis = []string{"../../.cache/bin/crossplane", "../../.cache/bin/render"}
+
 // generated are the values of the Secrets that the function makes.
 var generated = regexp.MustCompile(`(?m)^(  (?:jwt-secret|password):) [A-Za-z0-9+/=]{70,}$`)
 
 // TestExamples renders every example with the real Crossplane and compares the
-// result with what stands beside the example.
+// result with what stands beside the example. The CLI and the part of it that make
+// render uses have to print the same.
 func TestExamples(t *testing.T) {
 	b := binaries(t)
 
@@ -38,27 +42,87 @@ func TestExamples(t *testing.T) {
 
 	for _, xr := range xrs {
 		dir := filepath.Dir(xr)
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			got, err := Render(t.Context(), b, f, dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = generated.ReplaceAll(got, []byte("$1 generated"))
-
-			expected := filepath.Join(dir, "expected.yaml")
-			if *update {
-				if err := os.WriteFile(expected, got, 0o600); err != nil {
+		expected := filepath.Join(dir, "expected.yaml")
+		for _, cli := range clis {
+			b.CLI = cli
+			t.Run(filepath.Base(dir)+"/"+filepath.Base(cli), func(t *testing.T) {
+				got, err := Render(t.Context(), b, f, dir)
+				if err != nil {
 					t.Fatal(err)
 				}
-			}
-			want, err := os.ReadFile(expected)
+				got = generated.ReplaceAll(got, []byte("$1 generated"))
+
+				if *update {
+					if err := os.WriteFile(expected, got, 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(expected)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(string(want), string(got)); diff != "" {
+					t.Errorf("rendered %s: -expected.yaml, +got (make update-golden accepts it):\n%s", dir, diff)
+				}
+			})
+		}
+	}
+}
+
+// TestErrors renders what cannot be rendered. Both command lines have to say why.
+func TestErrors(t *testing.T) {
+	b := binaries(t)
+
+	f, err := StartFunction(t.Context(), b.Function)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.Stop)
+
+	cases := map[string]struct {
+		reason string
+		xr     string
+		want   string
+	}{
+		"OtherKind": {
+			reason: "A Composition composes one kind only.",
+			xr:     `{apiVersion: dittofs.io/v1alpha1, kind: FileServer, metadata: {name: files, namespace: team-a}}`,
+			want:   "FileServer",
+		},
+		"Refused": {
+			reason: "What the function says reaches the user.",
+			xr:     `{apiVersion: dittofs.io/v1alpha1, kind: DittoServer, metadata: {name: files, namespace: team-a}, spec: {image: "a b", storage: {metadataSize: 1Gi}}}`,
+			want:   `spec.image: Invalid value: "a b"`,
+		},
+	}
+
+	for name, tc := range cases {
+		shared := t.TempDir()
+		for _, file := range []string{"composition.yaml", "functions.yaml", "xrd.yaml"} {
+			content, err := os.ReadFile(filepath.Join("..", "..", "example", file))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Errorf("rendered %s: -expected.yaml, +got (make update-golden accepts it):\n%s", dir, diff)
+			if err := os.WriteFile(filepath.Join(shared, file), content, 0o600); err != nil {
+				t.Fatal(err)
 			}
-		})
+		}
+		dir := filepath.Join(shared, name)
+		if err := os.Mkdir(dir, 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "xr.yaml"), []byte(tc.xr), 0o600); err != nil {
+			t.Fatal(err)
+		}
+
+		for _, cli := range clis {
+			b.CLI = cli
+			t.Run(name+"/"+filepath.Base(cli), func(t *testing.T) {
+				if out, err := Render(t.Context(), b, f, dir); err == nil || !strings.Contains(err.Error(), tc.want) {
+					t.Errorf("%s\nwant an error with %q, got %v and %s", tc.reason, tc.want, err, out)
+				}
+			})
+		}
 	}
 }
 
@@ -117,8 +181,8 @@ func TestReadme(t *testing.T) {
 func binaries(t *testing.T) Binaries {
 	t.Helper()
 
-	b := Binaries{Function: "../../.cache/bin/function", CLI: "../../.cache/bin/crossplane", Core: "../../.cache/bin/crossplane-core"}
-	for _, f := range []string{b.Function, b.CLI, b.Core} {
+	b := Binaries{Function: "../../.cache/bin/function", CLI: clis[0], Core: "../../.cache/bin/crossplane-core"}
+	for _, f := range append([]string{b.Function, b.Core}, clis...) {
 		if _, err := os.Stat(f); err == nil {
 			continue
 		}
