@@ -9,9 +9,11 @@ export CGO_ENABLED := 0
 export GOFLAGS += -trimpath
 
 # The crossplane CLI on the PATH is used if it can render with a Crossplane binary
-# (2.3 or later) instead of a container. Else a part of it, as all of it takes minutes to build.
+# (2.3 or later) instead of a container. Else it is a part of it, as all of it takes
+# minutes to build, and so does all of Crossplane.
 CLI := $(shell command -v crossplane >/dev/null && crossplane composition render --help 2>/dev/null | grep -q -e --crossplane-binary && command -v crossplane || echo $(BIN)/render)
 CORE := $(BIN)/crossplane-core
+RECONCILE := $(BIN)/reconcile
 
 # make cluster and make e2e run the newest Crossplane, or another one that tools/ has a
 # module for.
@@ -60,11 +62,11 @@ help: ## Show this help.
 ##@ What users run
 
 .PHONY: render
-render: $(BIN)/function $(CLI) $(CORE) ## Render EXAMPLE (default example/basic) with the real Crossplane.
-	@go run ./test/render -cli=$(CLI) $(EXAMPLE)
+render: $(BIN)/function $(CLI) $(RECONCILE) ## Render EXAMPLE (default example/basic) with the real Crossplane.
+	@go run ./test/render -cli=$(CLI) -core=$(RECONCILE) $(EXAMPLE)
 
 .PHONY: test
-test: $(BIN)/function $(BIN)/crossplane $(BIN)/render $(CORE) $(BIN)/dfs $(BIN)/dfsctl ## Run all tests but those of make e2e.
+test: $(BIN)/function $(BIN)/crossplane $(BIN)/render $(RECONCILE) $(CORE) $(BIN)/dfs $(BIN)/dfsctl ## Run all tests but those of make e2e.
 	@for p in bwrap:bubblewrap nfs-cp:libnfs-utils psql:postgresql; do command -v $${p%:*} >/dev/null || \
 	echo "Without $${p#*:} tests on the real server are skipped. On Debian, make debian-packages installs it"; done
 	CGO_ENABLED=1 go test -race -count=1 -timeout=30m ./...
@@ -114,7 +116,7 @@ generate: $(BIN)/controller-gen $(BIN)/crd2xrd ## Generate deep copies, the Inpu
 	$(BIN)/crd2xrd -composition dittoserver <.cache/crd/dittofs.io_dittoservers.yaml >example/xrd.yaml
 
 .PHONY: update-golden
-update-golden: $(BIN)/function $(BIN)/crossplane $(BIN)/render $(CORE) ## Accept what the tests render now as what they expect.
+update-golden: $(BIN)/function $(BIN)/crossplane $(BIN)/render $(RECONCILE) $(CORE) ## Accept what the tests render now as what they expect.
 	go test -count=1 . ./test/render ./test/dittofs ./internal/manifests -update
 
 # What it remembers has paths of the clone in it, and misleads it in another one.
@@ -210,20 +212,21 @@ CORE_FLAGS = -X github.com/crossplane/crossplane-runtime/v2/pkg/version.version=
 # users see: kubectl get nodes.
 KUBE_FLAGS := -X k8s.io/component-base/version.gitVersion=v1.35.4 -X k8s.io/client-go/pkg/version.gitVersion=v1.35.4
 
-$(eval $(call tool,crossplane,crossplane,github.com/crossplane/cli/v2/cmd/crossplane,about three minutes))
+$(eval $(call tool,crossplane,crossplane,github.com/crossplane/cli/v2/cmd/crossplane,about two minutes))
 $(eval $(call tool,crossplane-core,crossplane,github.com/crossplane/crossplane/v2/cmd/crossplane,about a minute,$(call CORE_FLAGS,$(NEWEST))))
 $(foreach v,$(OTHERS),$(eval $(call tool,crossplane-$(v),crossplane-$(v),github.com/crossplane/crossplane/v2/cmd/crossplane,about a minute and a half,$(call CORE_FLAGS,$(v)))))
 $(eval $(call tool,render,crossplane,./render,half a minute))
+$(eval $(call tool,reconcile,crossplane,./reconcile,half a minute))
 $(eval $(call tool,dfs,dittofs,github.com/marmos91/dittofs/cmd/dfs,about a minute))
 $(eval $(call tool,dfsctl,dittofs,github.com/marmos91/dittofs/cmd/dfsctl,a moment))
 $(eval $(call tool,etcd,cluster,go.etcd.io/etcd/server/v3,about a minute))
-$(eval $(call tool,kube-apiserver,cluster,k8s.io/kubernetes/cmd/kube-apiserver,about four minutes,$(KUBE_FLAGS)))
+$(eval $(call tool,kube-apiserver,cluster,k8s.io/kubernetes/cmd/kube-apiserver,about two minutes,$(KUBE_FLAGS)))
 $(eval $(call tool,kube-controller-manager,cluster,k8s.io/kubernetes/cmd/kube-controller-manager,about a minute,$(KUBE_FLAGS)))
-$(eval $(call tool,kubelet,cluster,k8s.io/kubernetes/cmd/kubelet,about three minutes,$(KUBE_FLAGS)))
+$(eval $(call tool,kubelet,cluster,k8s.io/kubernetes/cmd/kubelet,about a minute,$(KUBE_FLAGS)))
 $(eval $(call tool,kube-scheduler,cluster,k8s.io/kubernetes/cmd/kube-scheduler,about a minute,$(KUBE_FLAGS)))
 $(eval $(call tool,kube-proxy,cluster,k8s.io/kubernetes/cmd/kube-proxy,about a minute,$(KUBE_FLAGS)))
 $(eval $(call tool,kubectl,cluster,k8s.io/kubernetes/cmd/kubectl,about a minute,$(KUBE_FLAGS)))
-$(eval $(call tool,csi-provisioner,cluster,github.com/kubernetes-csi/external-provisioner/v5/cmd/csi-provisioner,about two minutes))
+$(eval $(call tool,csi-provisioner,cluster,github.com/kubernetes-csi/external-provisioner/v5/cmd/csi-provisioner,under a minute))
 $(eval $(call tool,csi-resizer,cluster,github.com/kubernetes-csi/external-resizer/cmd/csi-resizer,a moment))
 $(eval $(call tool,coredns,cluster,./coredns,about a minute))
 $(eval $(call tool,kwok,kwok,sigs.k8s.io/kwok/cmd/kwok,about two minutes))
@@ -234,6 +237,7 @@ $(eval $(call tool,controller-gen,generate,sigs.k8s.io/controller-tools/cmd/cont
 $(eval $(call tool,crd2xrd,generate,./crd2xrd,a moment))
 
 $(BIN)/render: tools/crossplane/render/main.go
+$(BIN)/reconcile: tools/crossplane/reconcile/main.go
 $(BIN)/crd2xrd: tools/generate/crd2xrd/main.go
 $(BIN)/image: tools/image/main.go
 $(BIN)/vulncheck: $(wildcard tools/vulncheck/*.go)

@@ -46,7 +46,7 @@ func startNode(ctx context.Context, bin string) (*node, error) {
 	if hasBreaker(*crossplane) {
 		args = append(args, "-crossplane-arg="+manyChanges)
 	}
-	for _, a := range strings.Fields(*crossplaneArgs) {
+	for a := range strings.FieldsSeq(*crossplaneArgs) {
 		args = append(args, "-crossplane-arg="+a)
 	}
 	if err := n.command(ctx, args...); err != nil {

@@ -17,15 +17,19 @@ import (
 
 var update = flag.Bool("update", false, "write the expected output instead of comparing with it")
 
-// clis are the crossplane CLI and the part of it that make render uses.
-var clis = []string{"../../.cache/bin/crossplane", "../../.cache/bin/render"}
+// pairs are the crossplane CLI with Crossplane, and the parts of both that make render
+// uses.
+var pairs = []Binaries{
+	{Function: "../../.cache/bin/function", CLI: "../../.cache/bin/crossplane", Core: "../../.cache/bin/crossplane-core"},
+	{Function: "../../.cache/bin/function", CLI: "../../.cache/bin/render", Core: "../../.cache/bin/reconcile"},
+}
 
 // generated are the values of the Secrets that the function makes.
 var generated = regexp.MustCompile(`(?m)^(  (?:jwt-secret|password):) [A-Za-z0-9+/=]{70,}$`)
 
 // TestExamples renders every example with the real Crossplane and compares the
-// result with what stands beside the example. The CLI and the part of it that make
-// render uses have to print the same.
+// result with what stands beside the example. The parts that make render uses have to
+// print the same.
 func TestExamples(t *testing.T) {
 	b := binaries(t)
 
@@ -43,9 +47,8 @@ func TestExamples(t *testing.T) {
 	for _, xr := range xrs {
 		dir := filepath.Dir(xr)
 		expected := filepath.Join(dir, "expected.yaml")
-		for _, cli := range clis {
-			b.CLI = cli
-			t.Run(filepath.Base(dir)+"/"+filepath.Base(cli), func(t *testing.T) {
+		for _, b := range pairs {
+			t.Run(filepath.Base(dir)+"/"+filepath.Base(b.CLI), func(t *testing.T) {
 				got, err := Render(t.Context(), b, f, dir)
 				if err != nil {
 					t.Fatal(err)
@@ -115,9 +118,8 @@ func TestErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		for _, cli := range clis {
-			b.CLI = cli
-			t.Run(name+"/"+filepath.Base(cli), func(t *testing.T) {
+		for _, b := range pairs {
+			t.Run(name+"/"+filepath.Base(b.CLI), func(t *testing.T) {
 				if out, err := Render(t.Context(), b, f, dir); err == nil || !strings.Contains(err.Error(), tc.want) {
 					t.Errorf("%s\nwant an error with %q, got %v and %s", tc.reason, tc.want, err, out)
 				}
@@ -181,8 +183,8 @@ func TestReadme(t *testing.T) {
 func binaries(t *testing.T) Binaries {
 	t.Helper()
 
-	b := Binaries{Function: "../../.cache/bin/function", CLI: clis[0], Core: "../../.cache/bin/crossplane-core"}
-	for _, f := range append([]string{b.Function, b.Core}, clis...) {
+	b := pairs[0]
+	for _, f := range []string{b.Function, b.CLI, b.Core, pairs[1].CLI, pairs[1].Core} {
 		if _, err := os.Stat(f); err == nil {
 			continue
 		}
