@@ -189,7 +189,7 @@ func (p *plan) respond(f *Function, rsp *fnv1.RunFunctionResponse) error {
 	conditions := status.Conditions(view)
 	response.Conditions(rsp, conditions)
 	response.Events(rsp, status.Events(p.xr.Conditions, conditions))
-	response.Events(rsp, status.Restart(p.xr, p.have.StatefulSet, p.decision))
+	response.Events(rsp, view.Restart())
 
 	p.restarts = view.Restarts()
 	rsp.Requirements = p.look.Requirements()

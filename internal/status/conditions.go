@@ -313,14 +313,13 @@ func (v *View) replacing() bool {
 // conditions to see whether it is done.
 func (v *View) Announces() bool {
 	xr, ss := v.XR, v.Have.StatefulSet
-	return v.Decision.Action == rollout.Advance && ss != nil && ss.Replicas > 0 && ss.ConfigHash != v.Decision.Annotations.ConfigHash &&
-		xr.Status.ConfigHash == ss.ConfigHash && xr.Status.ObservedGeneration == xr.Generation &&
+	return v.sendsNewHash() && xr.Status.ConfigHash == ss.ConfigHash && xr.Status.ObservedGeneration == xr.Generation &&
 		xr.Conditions[TypeRestartPending].Reason == reasonUpToDate && rolledOut(ss, *xr.Spec.Replicas)
 }
 
-// Concludes says whether a restart is over. Then only the conditions change, and the
+// concludes says whether a restart is over. Then only the conditions change, and the
 // fields of the status follow in the next call, for the same reason.
-func (v *View) Concludes() bool {
+func (v *View) concludes() bool {
 	return v.XR.Conditions[TypeRestartPending].Reason == reasonRestarting && v.restartPending().Reason == reasonUpToDate
 }
 

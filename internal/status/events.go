@@ -31,13 +31,12 @@ func Events(was map[string]observed.Condition, conditions []observed.Condition) 
 }
 
 // Restart returns an event if the pod is about to be replaced, once for each hash.
-func Restart(xr *observed.Composite, ss *observed.StatefulSet, d rollout.Decision) []Event {
-	hash := d.Annotations.ConfigHash
-	if d.Action != rollout.Advance || ss == nil || !ss.Runs() || ss.ConfigHash == hash || xr.Status.ConfigHash == hash {
+func (v *View) Restart() []Event {
+	if !v.sendsNewHash() {
 		return nil
 	}
 	return []Event{{Reason: "ConfigHashChanged", Message: fmt.Sprintf(
-		"The server restarts: what it reads at its start has changed (configuration %s instead of %s)", shortHash(hash), shortHash(ss.ConfigHash))}}
+		"The server restarts: what it reads at its start has changed (configuration %s instead of %s)", shortHash(v.Decision.Annotations.ConfigHash), shortHash(v.Have.StatefulSet.ConfigHash))}}
 }
 
 // needsAttention says whether somebody must do something about a condition.

@@ -20,8 +20,15 @@ func (v *View) Restarts() bool {
 	if was == reasonFatalError && v.XR.Conditions[TypeConfigReady].Reason == reasonFatalError {
 		return false
 	}
-	if hash := d.Annotations.ConfigHash; hash != ss.ConfigHash {
-		return v.XR.Status.ConfigHash != hash
+	if ss.ConfigHash != d.Annotations.ConfigHash {
+		return v.sendsNewHash()
 	}
 	return was != reasonRestarting && was != reasonRefused
+}
+
+// sendsNewHash says whether a server that runs is sent a hash that it was not sent before.
+func (v *View) sendsNewHash() bool {
+	ss, d := v.Have.StatefulSet, v.Decision
+	hash := d.Annotations.ConfigHash
+	return d.Action == rollout.Advance && ss != nil && ss.Runs() && ss.ConfigHash != hash && v.XR.Status.ConfigHash != hash
 }

@@ -3,18 +3,20 @@ package status
 import (
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
+	"github.com/dittofs/function-dittoserver/internal/observed"
 )
 
 // Fields returns all fields of the status that the function owns. Crossplane removes a
 // field that is left out. The pendingHash is empty unless something waits for the user.
 func (v *View) Fields(pendingHash string) map[string]any {
 	xr, ss, d := v.XR, v.Have.StatefulSet, v.Decision
+	unsettled := v.replacing() || v.concludes()
 	status := map[string]any{
 		"observedGeneration": xr.GetGeneration(),
 		"replicas":           int64(0),
 		"readyReplicas":      int64(0),
 		"availableReplicas":  int64(0),
-		"phase":              v.phase(),
+		"phase":              phase(xr, ss, unsettled),
 	}
 	if d.Annotations.ConfigHash != "" {
 		status["configHash"] = d.Annotations.ConfigHash
@@ -28,7 +30,7 @@ func (v *View) Fields(pendingHash string) map[string]any {
 	if ss != nil {
 		status["replicas"] = int64(ss.Replicas)
 	}
-	if ss != nil && !v.replacing() && !v.Concludes() {
+	if ss != nil && !unsettled {
 		status["readyReplicas"] = int64(ss.Status.ReadyReplicas)
 		status["availableReplicas"] = int64(ss.Status.AvailableReplicas)
 	}
@@ -36,10 +38,9 @@ func (v *View) Fields(pendingHash string) map[string]any {
 }
 
 // phase returns the phase of a server. It is Stopped once no pod is left.
-func (v *View) phase() string {
-	ss := v.Have.StatefulSet
+func phase(xr *observed.Composite, ss *observed.StatefulSet, unsettled bool) string {
 	switch {
-	case ss == nil || ss.Replicas != *v.XR.Spec.Replicas || v.replacing() || v.Concludes():
+	case ss == nil || ss.Replicas != *xr.Spec.Replicas || unsettled:
 		return v1alpha1.PhasePending
 	case ss.Replicas == 0 && ss.Status.Replicas == 0:
 		return v1alpha1.PhaseStopped

@@ -27,7 +27,8 @@ type Binaries struct {
 	Function string
 	// CLI is the crossplane command line, or the part of it in tools/crossplane/render.
 	CLI string
-	// Core is Crossplane itself, whose reconciler renders.
+	// Core is Crossplane itself, whose reconciler renders, or the part of it in
+	// tools/crossplane/reconcile.
 	Core string
 }
 
@@ -35,7 +36,7 @@ func main() {
 	b := Binaries{}
 	flag.StringVar(&b.Function, "function", ".cache/bin/function", "the function's binary")
 	flag.StringVar(&b.CLI, "cli", ".cache/bin/render", "the binary of tools/crossplane/render, or of the crossplane CLI, 2.3 or later")
-	flag.StringVar(&b.Core, "core", ".cache/bin/crossplane-core", "the binary of Crossplane itself")
+	flag.StringVar(&b.Core, "core", ".cache/bin/reconcile", "the binary of tools/crossplane/reconcile, or of Crossplane itself")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -31,13 +31,7 @@ var generated = regexp.MustCompile(`(?m)^(  (?:jwt-secret|password):) [A-Za-z0-9
 // result with what stands beside the example. The parts that make render uses have to
 // print the same.
 func TestExamples(t *testing.T) {
-	b := binaries(t)
-
-	f, err := StartFunction(t.Context(), b.Function)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(f.Stop)
+	f := started(t)
 
 	xrs, err := filepath.Glob("../../example/*/xr.yaml")
 	if err != nil || len(xrs) == 0 {
@@ -74,13 +68,7 @@ func TestExamples(t *testing.T) {
 
 // TestErrors renders what cannot be rendered. Both command lines have to say why.
 func TestErrors(t *testing.T) {
-	b := binaries(t)
-
-	f, err := StartFunction(t.Context(), b.Function)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(f.Stop)
+	f := started(t)
 
 	cases := map[string]struct {
 		reason string
@@ -176,6 +164,17 @@ func TestReadme(t *testing.T) {
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
 		t.Errorf("%s: -expected.yaml, +got:\n%s", render, diff)
 	}
+}
+
+// started returns the function, running.
+func started(t *testing.T) *RunningFunction {
+	t.Helper()
+	f, err := StartFunction(t.Context(), binaries(t).Function)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.Stop)
+	return f
 }
 
 // binaries returns the built binaries. They take minutes to build, so without
