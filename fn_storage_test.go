@@ -86,6 +86,35 @@ func TestImmutable(t *testing.T) {
 				Mounts:        all,
 			},
 		},
+		"StorageClassOfAVolume": {
+			reason: "Another class of one volume should be reported for that volume alone.",
+			when:   func(c *cluster) { c.Set("spec.storage.metadataStorageClassName", "fast") },
+			want: want{
+				StorageInSync: "FALSE Immutable",
+				Message:       []string{`spec.storage.metadataStorageClassName: the volume "metadata" was created with another class (the cluster's default, not fast). Kubernetes`},
+				Mounts:        all,
+			},
+		},
+		"StorageClassOfAVolumeTakenBack": {
+			reason: "A volume without a class of its own has that of all, whose field is named.",
+			given:  func(c *cluster) { c.Set("spec.storage.contentStorageClassName", "fast") },
+			when:   func(c *cluster) { c.Unset("spec.storage.contentStorageClassName") },
+			want: want{
+				StorageInSync: "FALSE Immutable",
+				Message:       []string{`spec.storage.storageClassName: the volume "content" was created with another class (fast, not the cluster's default). Kubernetes`},
+				Mounts:        all,
+			},
+		},
+		"StorageClassNobodyHas": {
+			reason: "A class that no volume takes is no difference.",
+			given: func(c *cluster) {
+				for _, volume := range []string{"metadata", "content", "controlPlane"} {
+					c.Set("spec.storage."+volume+"StorageClassName", "fast")
+				}
+			},
+			when: func(c *cluster) { c.SetInput("storageClassName: slow") },
+			want: want{StorageInSync: "TRUE InSync", Mounts: all},
+		},
 		"ContentAdded": {
 			reason: "A volume that the StatefulSet does not have cannot be mounted: the pod would never start.",
 			given:  func(c *cluster) { c.Unset("spec.storage.contentSize") },

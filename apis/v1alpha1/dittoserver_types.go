@@ -182,6 +182,8 @@ type DittoServerSpec struct {
 // StorageSpec describes the server's volumes. Kubernetes cannot change the
 // volume claims of an existing StatefulSet. A later change of sizes or class
 // has no effect on the volumes, and the condition StorageInSync reports it.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.contentStorageClassName) || has(self.contentSize)",message="contentStorageClassName needs contentSize"
 type StorageSpec struct {
 	// MetadataSize is the size of the volume at /data/store/metadata.
 	// +kubebuilder:validation:Pattern=`^[0-9]+(Gi|Mi|Ti)$`
@@ -203,12 +205,33 @@ type StorageSpec struct {
 	// +optional
 	ControlPlaneSize string `json:"controlPlaneSize,omitempty"`
 
-	// StorageClassName of all volumes. Defaults to the platform team's choice,
-	// or else to the cluster's default class.
+	// StorageClassName of all volumes that have none of their own. Defaults to the
+	// platform team's choice, or else to the cluster's default class.
 	// +kubebuilder:validation:Pattern=`^$|^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	StorageClassName *string `json:"storageClassName,omitempty"`
+
+	// MetadataStorageClassName of the volume at /data/store/metadata. Defaults to
+	// storageClassName.
+	// +kubebuilder:validation:Pattern=`^$|^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	MetadataStorageClassName *string `json:"metadataStorageClassName,omitempty"`
+
+	// ContentStorageClassName of the volume at /data/store/block. Defaults to
+	// storageClassName. It requires a contentSize.
+	// +kubebuilder:validation:Pattern=`^$|^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	ContentStorageClassName *string `json:"contentStorageClassName,omitempty"`
+
+	// ControlPlaneStorageClassName of the volume at /data/controlplane. Defaults to
+	// storageClassName.
+	// +kubebuilder:validation:Pattern=`^$|^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	ControlPlaneStorageClassName *string `json:"controlPlaneStorageClassName,omitempty"`
 }
 
 // A SecretKeyRef names one key of a Secret in the DittoServer's namespace.

@@ -90,7 +90,14 @@ func (s *StorageSpec) validate(p *field.Path) field.ErrorList {
 	}
 	errs = append(errs, validateSize(p.Child("controlPlaneSize"), s.ControlPlaneSize)...)
 
-	return append(errs, ValidateStorageClass(s.StorageClassName, p.Child("storageClassName"))...)
+	errs = append(errs, ValidateStorageClass(s.StorageClassName, p.Child("storageClassName"))...)
+	errs = append(errs, ValidateStorageClass(s.MetadataStorageClassName, p.Child("metadataStorageClassName"))...)
+	errs = append(errs, ValidateStorageClass(s.ContentStorageClassName, p.Child("contentStorageClassName"))...)
+	errs = append(errs, ValidateStorageClass(s.ControlPlaneStorageClassName, p.Child("controlPlaneStorageClassName"))...)
+	if s.ContentStorageClassName != nil && s.ContentSize == "" {
+		errs = append(errs, field.Required(p.Child("contentSize"), "contentStorageClassName is the class of a volume that does not exist without a size. Set a size, or remove the class"))
+	}
+	return errs
 }
 
 // ValidateStorageClass checks the name of a StorageClass. An empty name means no class.

@@ -34,12 +34,27 @@ const contentClaim = "content"
 //
 //nolint:gochecknoglobals // A table.
 var claims = []struct {
-	name, dir, field string
-	size             func(*v1alpha1.StorageSpec) string
+	name, dir  string
+	sizeField  string
+	size       func(*v1alpha1.StorageSpec) string
+	classField string
+	class      func(*v1alpha1.StorageSpec) *string
 }{
-	{"metadata", dittofs.MetadataDir, "metadataSize", func(s *v1alpha1.StorageSpec) string { return s.MetadataSize }},
-	{contentClaim, dittofs.ContentDir, "contentSize", func(s *v1alpha1.StorageSpec) string { return s.ContentSize }},
-	{"controlplane", dittofs.ControlPlaneDir, "controlPlaneSize", func(s *v1alpha1.StorageSpec) string { return s.ControlPlaneSize }},
+	{
+		"metadata", dittofs.MetadataDir,
+		"metadataSize", func(s *v1alpha1.StorageSpec) string { return s.MetadataSize },
+		"metadataStorageClassName", func(s *v1alpha1.StorageSpec) *string { return s.MetadataStorageClassName },
+	},
+	{
+		contentClaim, dittofs.ContentDir,
+		"contentSize", func(s *v1alpha1.StorageSpec) string { return s.ContentSize },
+		"contentStorageClassName", func(s *v1alpha1.StorageSpec) *string { return s.ContentStorageClassName },
+	},
+	{
+		"controlplane", dittofs.ControlPlaneDir,
+		"controlPlaneSize", func(s *v1alpha1.StorageSpec) string { return s.ControlPlaneSize },
+		"controlPlaneStorageClassName", func(s *v1alpha1.StorageSpec) *string { return s.ControlPlaneStorageClassName },
+	},
 }
 
 // Wanted returns the immutable fields of a new StatefulSet. Its pods are managed in
@@ -53,7 +68,7 @@ func Wanted(ds *v1alpha1.DittoServer) Immutable {
 	}
 	for _, c := range claims {
 		if size := c.size(&ds.Spec.Storage); size != "" {
-			im.VolumeClaimTemplates = append(im.VolumeClaimTemplates, claimTemplate(c.name, size, ds.Spec.Storage.StorageClassName))
+			im.VolumeClaimTemplates = append(im.VolumeClaimTemplates, claimTemplate(c.name, size, cmp.Or(c.class(&ds.Spec.Storage), ds.Spec.Storage.StorageClassName)))
 		}
 	}
 	return im
@@ -106,7 +121,7 @@ func StorageDrift(ds *v1alpha1.DittoServer, existing *Immutable) []Drift {
 
 	for _, c := range claims {
 		w, h := claimNamed(wanted, c.name), claimNamed(*existing, c.name)
-		path := "spec.storage." + c.field
+		path := "spec.storage." + c.sizeField
 		switch {
 		case w == nil && h == nil:
 		case h == nil:
@@ -119,12 +134,15 @@ func StorageDrift(ds *v1alpha1.DittoServer, existing *Immutable) []Drift {
 				Claim: c.name, Size: storageOf(w),
 			})
 		}
-	}
 
-	if class := ds.Spec.Storage.StorageClassName; len(existing.VolumeClaimTemplates) > 0 {
-		if had := existing.VolumeClaimTemplates[0].Spec.StorageClassName; className(class) != className(had) {
-			add("spec.storage.storageClassName: the volumes were created with another class (%s, not %s)", className(had), className(class))
+		if w == nil || h == nil || className(w) == className(h) {
+			continue
 		}
+		class := "storageClassName"
+		if c.class(&ds.Spec.Storage) != nil {
+			class = c.classField
+		}
+		add("spec.storage.%s: the volume %q was created with another class (%s, not %s)", class, c.name, className(h), className(w))
 	}
 
 	return drift
@@ -148,7 +166,8 @@ func DatabaseClaim(ds *v1alpha1.DittoServer) string {
 	return ""
 }
 
-func className(class *string) string {
+func className(c *corev1.PersistentVolumeClaim) string {
+	class := c.Spec.StorageClassName
 	if class == nil {
 		return "the cluster's default"
 	}

@@ -159,7 +159,7 @@ const everyField = `
 image: registry.example:5000/a/b:1
 imagePullPolicy: Always
 imagePullSecrets: [{name: a}]
-storage: {metadataSize: 1Gi, contentSize: 1Gi, controlPlaneSize: 1Gi, storageClassName: fast}
+storage: {metadataSize: 1Gi, contentSize: 1Gi, controlPlaneSize: 1Gi, storageClassName: fast, metadataStorageClassName: a, contentStorageClassName: b, controlPlaneStorageClassName: c}
 controlPlane: {port: 8443, certSecretName: tls, clientCASecretName: ca, requireInitialPasswordChange: false}
 metrics: {enabled: true, port: 9100, path: /m, bearerTokenSecret: {name: a, key: b}}
 service: {type: LoadBalancer, annotations: {service.beta.kubernetes.io/load-balancer-source-ranges: 10.0.0.0/8}}
@@ -317,6 +317,7 @@ func validFields() []string {
 		`imagePullSecrets: [{name: a}, {name: b}]`,
 		`storage: {metadataSize: 1Gi, storageClassName: ""}`,
 		`storage: {metadataSize: 1Gi, storageClassName: fast.example}`,
+		`storage: {metadataSize: 1Gi, contentSize: 1Gi, metadataStorageClassName: "", contentStorageClassName: fast.example, controlPlaneStorageClassName: a}`,
 
 		`resources: {limits: {memory: 16Mi}}`,
 		`resources: {limits: {memory: "0"}}`,
@@ -383,6 +384,8 @@ func invalidFields() []string {
 		`imagePullSecrets: [{name: a}, {name: a}]`,
 		`imagePullSecrets: [{}]`,
 		`storage: {metadataSize: 1Gi, storageClassName: Fast}`,
+		`storage: {metadataSize: 1Gi, metadataStorageClassName: Fast}`,
+		`storage: {metadataSize: 1Gi, contentStorageClassName: fast}`,
 
 		`resources: {limits: {memory: 8Mi}}`,
 		`resources: {limits: {memory: 512m}}`,
