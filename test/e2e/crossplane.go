@@ -168,6 +168,12 @@ const manyChanges = "--circuit-breaker-burst=1000"
 // hasBreaker says whether a version of Crossplane has circuit breakers: 2.1 or later.
 func hasBreaker(version string) bool { return !strings.HasPrefix(version, "2.0.") }
 
+// hasScale says whether a version of Crossplane can give kinds the subresource scale: 2.3
+// or later.
+func hasScale(version string) bool {
+	return !slices.ContainsFunc([]string{"2.0.", "2.1.", "2.2."}, func(v string) bool { return strings.HasPrefix(version, v) })
+}
+
 // restartCrossplane gives Crossplane other arguments.
 func (s *scenario) restartCrossplane(change func(args []string) []string) {
 	s.Helper()

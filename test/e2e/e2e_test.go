@@ -63,6 +63,7 @@ func TestEndToEnd(t *testing.T) {
 			{5, "MissingAtFirst", missingAtFirst},
 			{6, "MissingForAWhile", missingForAWhile},
 			{7, "Storage", storage},
+			{7, "Scaled", scaled},
 			{7, "BadSpec", badSpec},
 			{7, "Fields", fields},
 			{9, "Manual", manual},

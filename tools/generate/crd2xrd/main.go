@@ -34,6 +34,9 @@ type crd struct {
 			Schema                   struct {
 				OpenAPIV3Schema map[string]any `json:"openAPIV3Schema"`
 			} `json:"schema"`
+			Subresources struct {
+				Scale map[string]any `json:"scale,omitempty"`
+			} `json:"subresources"`
 		} `json:"versions"`
 	} `json:"spec"`
 }
@@ -64,7 +67,7 @@ func convert(in io.Reader, out io.Writer, composition string) error {
 	}
 	v := c.Spec.Versions[0]
 
-	// Crossplane adds what every object has.
+	// Crossplane adds what every object has, and the subresource status.
 	properties, _ := v.Schema.OpenAPIV3Schema["properties"].(map[string]any)
 	for _, p := range []string{"apiVersion", "kind", "metadata"} {
 		delete(properties, p)
@@ -78,6 +81,10 @@ func convert(in io.Reader, out io.Writer, composition string) error {
 	}
 	if len(v.AdditionalPrinterColumns) > 0 {
 		version["additionalPrinterColumns"] = v.AdditionalPrinterColumns
+	}
+
+	if scale := v.Subresources.Scale; scale != nil {
+		version["subresources"] = map[string]any{"scale": scale}
 	}
 
 	spec := map[string]any{
