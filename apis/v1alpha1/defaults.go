@@ -77,6 +77,7 @@ func (s *DittoServer) Default(d Defaults) {
 	ensure(&m.ServiceMonitor)
 
 	ensure(&spec.NetworkPolicy)
+	ensure(&spec.PodDisruptionBudget)
 
 	p := ensure(&spec.Percona)
 	p.Replicas = cmp.Or(p.Replicas, new(int32(1)))

@@ -95,6 +95,10 @@ type DittoServerSpec struct {
 	// +optional
 	NetworkPolicy *NetworkPolicySpec `json:"networkPolicy,omitempty"`
 
+	// PodDisruptionBudget keeps the pod from being evicted.
+	// +optional
+	PodDisruptionBudget *PodDisruptionBudgetSpec `json:"podDisruptionBudget,omitempty"`
+
 	// Percona runs a PostgreSQL cluster for the server, with Percona's operator.
 	// +optional
 	Percona *PerconaSpec `json:"percona,omitempty"`
@@ -356,6 +360,14 @@ type RolloutSpec struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	RestartToken string `json:"restartToken,omitempty"`
+}
+
+// PodDisruptionBudgetSpec says whether the pod may be evicted.
+type PodDisruptionBudgetSpec struct {
+	// Enabled creates a PodDisruptionBudget that refuses to evict the pod while it is
+	// ready. kubectl drain then waits until somebody deletes the pod.
+	// +optional
+	Enabled bool `json:"enabled,omitempty"`
 }
 
 // Phases of a server.

@@ -98,6 +98,7 @@ service: {}
 adapters: [{type: nfs}]
 adapterServices: {}
 networkPolicy: {}
+podDisruptionBudget: {}
 percona: {}
 rollout: {}
 `

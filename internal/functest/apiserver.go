@@ -14,6 +14,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -177,7 +178,7 @@ func (a *apiServer) store(id ObjectID, o *structpb.Struct) {
 }
 
 // Kinds whose generation rises with their spec.
-var generations = map[string]bool{"StatefulSet": true, "NetworkPolicy": true, "PerconaPGCluster": true, "ServiceMonitor": true}
+var generations = map[string]bool{"StatefulSet": true, "NetworkPolicy": true, "PerconaPGCluster": true, "ServiceMonitor": true, "PodDisruptionBudget": true}
 
 // knows says whether the API server serves the kind of an object.
 func (a *apiServer) knows(o *structpb.Struct) bool {
@@ -321,7 +322,7 @@ func RolledOut(ss *structpb.Struct) *structpb.Value {
 // builtIn are the kinds that every cluster has.
 var builtIn = sync.OnceValue(func() *runtime.Scheme {
 	s := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme, networkingv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme, networkingv1.AddToScheme, policyv1.AddToScheme} {
 		if err := add(s); err != nil {
 			panic(err)
 		}

@@ -55,7 +55,7 @@ apiVersion: apiextensions.crossplane.io/v1beta1
 kind: EnvironmentConfig
 metadata: {name: function-dittoserver}
 data:
-  readable: [statefulsets.apps, persistentvolumeclaims, networkpolicies.networking.k8s.io, servicemonitors.monitoring.coreos.com, perconapgclusters.pgv2.percona.com]
+  readable: [statefulsets.apps, persistentvolumeclaims, networkpolicies.networking.k8s.io, servicemonitors.monitoring.coreos.com, perconapgclusters.pgv2.percona.com, poddisruptionbudgets.policy]
 `
 
 // A Cluster is Crossplane and an API server, as far as the function sees them: it

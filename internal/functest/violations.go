@@ -76,6 +76,7 @@ var requiredKinds = map[string]struct {
 	"PersistentVolumeClaim":    {right: "persistentvolumeclaims"},
 	"NetworkPolicy":            {right: "networkpolicies.networking.k8s.io"},
 	"ServiceMonitor":           {right: "servicemonitors.monitoring.coreos.com"},
+	"PodDisruptionBudget":      {right: "poddisruptionbudgets.policy"},
 	"PerconaPGCluster":         {right: "perconapgclusters.pgv2.percona.com"},
 	"CustomResourceDefinition": {clusterScoped: true},
 	"EnvironmentConfig":        {clusterScoped: true},
@@ -132,7 +133,7 @@ func walk(s *structpb.Struct, fail func(string, ...any)) {
 		case *structpb.Value_NullValue, nil:
 			fail("desired %s has a null at %s", kind, path)
 		case *structpb.Value_NumberValue:
-			if n := k.NumberValue; n != float64(int64(n)) || n == 0 && path != "spec.replicas" && path != "spec.proxy.pgBouncer.replicas" {
+			if n := k.NumberValue; n != float64(int64(n)) || n == 0 && path != "spec.replicas" && path != "spec.maxUnavailable" && path != "spec.proxy.pgBouncer.replicas" {
 				fail("desired %s has the number %v at %s", kind, n, path)
 			}
 		case *structpb.Value_StringValue:

@@ -28,6 +28,8 @@ const (
 	PerconaResource         = "percona-cluster"
 	JWTSecretResource       = "jwt-secret"
 	AdminSecretResource     = "admin-credentials"
+
+	PodDisruptionBudgetResource = "pod-disruption-budget"
 )
 
 // Annotations of the pod template. A new value of one replaces the pod.
@@ -94,6 +96,9 @@ func Build(ds *v1alpha1.DittoServer, o Options) (Objects, error) {
 	}
 	if ds.Spec.NetworkPolicy.Enabled {
 		objects.Supporting[NetworkPolicyResource] = networkPolicy(ds, im.podLabels())
+	}
+	if ds.Spec.PodDisruptionBudget.Enabled {
+		objects.Supporting[PodDisruptionBudgetResource] = podDisruptionBudget(ds, im.podLabels())
 	}
 	if ds.Spec.Metrics.ServiceMonitor.Enabled && o.ServiceMonitor {
 		objects.Supporting[ServiceMonitorResource] = serviceMonitor(ds)

@@ -103,6 +103,7 @@ var readable = map[string]string{
 	"StatefulSet":                "statefulsets.apps",
 	"NetworkPolicy":              "networkpolicies.networking.k8s.io",
 	"PersistentVolumeClaim":      "persistentvolumeclaims",
+	"PodDisruptionBudget":        "poddisruptionbudgets.policy",
 	manifests.ServiceMonitorKind: manifests.ServiceMonitorCRD,
 	manifests.PerconaKind:        manifests.PerconaCRD,
 }

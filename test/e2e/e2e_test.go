@@ -64,6 +64,7 @@ func TestEndToEnd(t *testing.T) {
 			{6, "MissingForAWhile", missingForAWhile},
 			{7, "Storage", storage},
 			{7, "Scaled", scaled},
+			{7, "Drained", drained},
 			{7, "BadSpec", badSpec},
 			{7, "Fields", fields},
 			{9, "Manual", manual},

@@ -1,9 +1,12 @@
 package e2e
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 
+	policyv1 "k8s.io/api/policy/v1"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -64,5 +67,54 @@ func scaled(s *scenario) {
 			return fmt.Sprintf("not refused: %v", err)
 		}
 		return "refused, " + s.restartsOf(srv)
+	})
+}
+
+// drained is a server whose pod may not be evicted.
+func drained(s *scenario) {
+	const budget = "PodDisruptionBudget"
+	spec := basicSpec()
+	spec["podDisruptionBudget"] = map[string]any{"enabled": true}
+	srv := s.running("drained", spec, basicSecrets())
+	evict := func() error {
+		return s.cluster.PolicyV1().Evictions(srv.Namespace).Evict(s.ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Namespace: srv.Namespace, Name: srv.Name + "-0"}})
+	}
+	// replaced waits for the next pod.
+	replaced := func(old types.UID) string {
+		must(s, await(s.ctx, "the next pod", func(ctx context.Context) error {
+			p, err := s.cluster.CoreV1().Pods(srv.Namespace).Get(ctx, srv.Name+"-0", metav1.GetOptions{})
+			if err == nil && p.UID == old {
+				err = errors.New("it is the old one")
+			}
+			return err
+		}))
+		return s.restartsOf(srv)
+	}
+
+	s.expect("the pod evicted", "429, "+noRestart, func() string {
+		if err := evict(); !kerrors.IsTooManyRequests(err) {
+			return fmt.Sprintf("not refused: %v", err)
+		}
+		return "429, " + s.restartsOf(srv)
+	})
+	s.expect("a rotation with a "+budget, oneRestart, func() string {
+		must(s, srv.setSecret(s.ctx, "jwt", map[string]string{"key": newKey()}))
+		return s.restartsOf(srv)
+	})
+	for _, command := range s.advised(srv, "kubectl delete pod ") {
+		s.expect(command, "0 revisions, 1 pod", func() string {
+			old := s.podOf(srv).UID
+			s.shell(root, s.kubeconfigOf(srv), command)
+			return replaced(old)
+		})
+	}
+	s.expect("the "+budget+" switched off, and the pod evicted", noRestart+", then 0 revisions, 1 pod", func() string {
+		must(s, srv.patchSpec(s.ctx, map[string]any{"podDisruptionBudget": map[string]any{"enabled": false}}))
+		s.gone("policy/v1", budget, srv.Namespace, srv.Name)
+		got, old := s.restartsOf(srv), s.podOf(srv).UID
+		if err := evict(); err != nil {
+			return err.Error()
+		}
+		return got + ", then " + replaced(old)
 	})
 }
