@@ -5,6 +5,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// What a DittoServer is to Kubernetes.
+const (
+	APIVersion = "dittofs.io/v1alpha1"
+	Kind       = "DittoServer"
+)
+
 // A DittoServer is one DittoFS file server: a StatefulSet of one pod with its
 // own volumes, its configuration and its Services.
 //
@@ -102,6 +108,12 @@ type DittoServerSpec struct {
 	// Percona runs a PostgreSQL cluster for the server, with Percona's operator.
 	// +optional
 	Percona *PerconaSpec `json:"percona,omitempty"`
+
+	// DeletionProtection has Crossplane refuse to delete the DittoServer until it is
+	// false again. The condition DeletionProtectionReady says whether it does. Deleting
+	// the namespace still deletes the DittoServer.
+	// +optional
+	DeletionProtection bool `json:"deletionProtection,omitempty"`
 
 	// ShutdownTimeout limits each stage of the server's shutdown. It is a Go
 	// duration, such as 30s. The default of terminationGracePeriodSeconds

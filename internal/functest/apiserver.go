@@ -178,12 +178,13 @@ func (a *apiServer) store(id ObjectID, o *structpb.Struct) {
 }
 
 // Kinds whose generation rises with their spec.
-var generations = map[string]bool{"StatefulSet": true, "NetworkPolicy": true, "PerconaPGCluster": true, "ServiceMonitor": true, "PodDisruptionBudget": true}
+var generations = map[string]bool{"StatefulSet": true, "NetworkPolicy": true, "PerconaPGCluster": true, "ServiceMonitor": true, "PodDisruptionBudget": true, "Usage": true}
 
-// knows says whether the API server serves the kind of an object.
+// knows says whether the API server serves the kind of an object. Crossplane brings its
+// own.
 func (a *apiServer) knows(o *structpb.Struct) bool {
 	gvk := AsUnstructured(o).GroupVersionKind()
-	return builtIn().Recognizes(gvk) || a.crd(gvk) != nil
+	return builtIn().Recognizes(gvk) || gvk.Group == "protection.crossplane.io" || a.crd(gvk) != nil
 }
 
 // crd returns the CustomResourceDefinition that serves a kind, or nil.

@@ -72,6 +72,7 @@ var requiredKinds = map[string]struct {
 	"Secret":                   {},
 	"ConfigMap":                {},
 	"Service":                  {},
+	"Usage":                    {},
 	"StatefulSet":              {right: "statefulsets.apps"},
 	"PersistentVolumeClaim":    {right: "persistentvolumeclaims"},
 	"NetworkPolicy":            {right: "networkpolicies.networking.k8s.io"},

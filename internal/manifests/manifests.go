@@ -30,6 +30,7 @@ const (
 	AdminSecretResource     = "admin-credentials"
 
 	PodDisruptionBudgetResource = "pod-disruption-budget"
+	UsageResource               = "deletion-protection"
 )
 
 // Annotations of the pod template. A new value of one replaces the pod.
@@ -99,6 +100,9 @@ func Build(ds *v1alpha1.DittoServer, o Options) (Objects, error) {
 	}
 	if ds.Spec.PodDisruptionBudget.Enabled {
 		objects.Supporting[PodDisruptionBudgetResource] = podDisruptionBudget(ds, im.podLabels())
+	}
+	if ds.Spec.DeletionProtection {
+		objects.Supporting[UsageResource] = usage(ds)
 	}
 	if ds.Spec.Metrics.ServiceMonitor.Enabled && o.ServiceMonitor {
 		objects.Supporting[ServiceMonitorResource] = serviceMonitor(ds)

@@ -28,6 +28,9 @@ type Composed struct {
 	// Secrets that the function has generated, by the names of the composed resources.
 	Secrets map[string]*structpb.Struct
 
+	// Usage is set once Crossplane protects the DittoServer because of its Usage.
+	Usage bool
+
 	// PerconaReady is set once the PerconaPGCluster is ready. PerconaOwner is the UID
 	// of its controller.
 	PerconaReady bool
@@ -82,6 +85,8 @@ func (c *Composed) add(name string, o *structpb.Struct) error {
 		c.Exposed[name] = len(structs.Objects(o, "status", "loadBalancer", "ingress")) > 0
 	case manifests.JWTSecretResource, manifests.AdminSecretResource:
 		c.Secrets[name] = o
+	case manifests.UsageResource:
+		c.Usage = ConditionsOf(o)["Ready"].Status == True
 	case manifests.PerconaResource:
 		c.PerconaReady = structs.Text(o, "status", "state") == "ready"
 		if owner := structs.ControllerOf(o); owner != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/decode"
+	"github.com/dittofs/function-dittoserver/internal/manifests"
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
@@ -18,6 +19,9 @@ type Composite struct {
 
 	// Conditions of the composite resource by their types.
 	Conditions map[string]Condition
+
+	// InUse is set while Crossplane asks its Usages before it is deleted.
+	InUse bool
 }
 
 // IdentityOf returns the identity of a composite resource.
@@ -34,7 +38,7 @@ func (c *Composite) Identity() Identity {
 // not know: a newer XRD may have them.
 func NewComposite(xr *structpb.Struct) (*Composite, field.ErrorList) {
 	id := IdentityOf(xr)
-	c := &Composite{DittoServer: &v1alpha1.DittoServer{}, Conditions: ConditionsOf(xr)}
+	c := &Composite{DittoServer: &v1alpha1.DittoServer{}, Conditions: ConditionsOf(xr), InUse: structs.Label(xr, manifests.LabelInUse) == "true"}
 
 	c.Name, c.Namespace, c.UID = id.Name, id.Namespace, types.UID(id.UID)
 	c.Generation = int64(structs.Number(xr, "metadata", "generation"))

@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
@@ -75,7 +76,7 @@ func (s *Surroundings) HolderOf(o *structpb.Struct) Holder {
 	switch {
 	case owner != nil && owner.UID == s.xr.UID:
 		return Ours
-	case owner != nil && owner.Kind == "DittoServer" && owner.Name == s.xr.Name:
+	case owner != nil && owner.Kind == v1alpha1.Kind && owner.Name == s.xr.Name:
 		return Leaving
 	case owner != nil || !s.labelled(o) || structs.Annotation(o, annotationResourceName) == "":
 		return Others
@@ -93,7 +94,7 @@ func (s *Surroundings) labelled(o *structpb.Struct) bool {
 // alwaysReadable are kinds that Crossplane may read in every installation.
 //
 //nolint:gochecknoglobals // A constant.
-var alwaysReadable = []string{"ConfigMap", "Secret", "Service"}
+var alwaysReadable = []string{"ConfigMap", "Secret", "Service", manifests.UsageKind}
 
 // readable has the kinds that Crossplane needs a right for, with their names in the list
 // of rights.

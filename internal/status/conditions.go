@@ -21,12 +21,14 @@ const (
 	TypeRestartPending  = "RestartPending"
 
 	// TypeDatabaseReady is set if the function composes the database,
-	// TypeServiceMonitorReady if the user asks for a ServiceMonitor, and
-	// TypeNamesAvailable if a name is taken. Crossplane keeps a condition that is no
-	// longer set, so one that was set is set to True when it is no longer used.
-	TypeDatabaseReady       = "DatabaseReady"
-	TypeServiceMonitorReady = "ServiceMonitorReady"
-	TypeNamesAvailable      = "NamesAvailable"
+	// TypeServiceMonitorReady if the user asks for a ServiceMonitor,
+	// TypeDeletionProtectionReady if for protection, and TypeNamesAvailable if a name is
+	// taken. Crossplane keeps a condition that is no longer set, so one that was set is
+	// set to True when it is no longer used.
+	TypeDatabaseReady           = "DatabaseReady"
+	TypeServiceMonitorReady     = "ServiceMonitorReady"
+	TypeDeletionProtectionReady = "DeletionProtectionReady"
+	TypeNamesAvailable          = "NamesAvailable"
 )
 
 // typeSynced is Crossplane's own condition.
@@ -76,7 +78,7 @@ func Conditions(v *View) []observed.Condition {
 			}
 		}
 	}
-	for _, c := range []observed.Condition{v.databaseReady(), v.serviceMonitorReady(), v.namesAvailable()} {
+	for _, c := range []observed.Condition{v.databaseReady(), v.serviceMonitorReady(), v.deletionProtectionReady(), v.namesAvailable()} {
 		if _, was := v.XR.Conditions[c.Type]; was || c.Reason != reasonNotUsed {
 			cs = append(cs, c)
 		}
@@ -116,6 +118,23 @@ func (v *View) serviceMonitorReady() observed.Condition {
 		c.Status, c.Reason = observed.False, reasonKindMissing
 		c.Message = kindMissing(manifests.ServiceMonitorKind, manifests.ServiceMonitorAPIVersion) +
 			"Install the Prometheus operator, or set spec.metrics.serviceMonitor.enabled to false"
+	}
+	return c
+}
+
+// deletionProtectionReady says whether Crossplane refuses to delete the DittoServer. Where
+// it does nothing about Usages, nobody can tell that from one that is about to.
+func (v *View) deletionProtectionReady() observed.Condition {
+	c := observed.Condition{Type: TypeDeletionProtectionReady, Status: observed.True}
+	switch {
+	case !v.XR.Spec.DeletionProtection:
+		c.Reason = reasonNotUsed
+	case v.Have.Usage && v.XR.InUse:
+		c.Reason = "Protected"
+	default:
+		c.Status, c.Reason = observed.False, reasonNotReady
+		c.Message = fmt.Sprintf("Crossplane does not protect the DittoServer yet: Usage %q is not ready, or the label %s is missing. "+
+			"Crossplane sees to both, unless it runs with --enable-usages=false or without webhooks", manifests.UsageName(v.XR.DittoServer), manifests.LabelInUse)
 	}
 	return c
 }

@@ -95,6 +95,15 @@ func TestViewConditions(t *testing.T) {
 		"DatabaseRetired": {reason: "A condition that was set stays, so it is set to something.", given: func(v *View) { v.XR.Conditions[TypeDatabaseReady] = observed.Condition{Status: observed.False} }, typ: TypeDatabaseReady, want: "True NotUsed"},
 		"DatabaseUnused":  {reason: "One that never was set is not set.", typ: TypeDatabaseReady, want: "none"},
 		"MonitorMissing":  {reason: "Without the kind there is no ServiceMonitor.", given: func(v *View) { v.Kinds.ServiceMonitor = observed.KindMissing }, typ: TypeServiceMonitorReady, want: "False KindMissing", says: "serviceMonitor.enabled"},
+		"Unprotected":     {reason: "A Usage protects nothing before Crossplane has seen it.", given: func(v *View) { v.XR.Spec.DeletionProtection = true }, typ: TypeDeletionProtectionReady, want: "False NotReady", says: `"files-deletion-protection"`},
+		"Unlabelled":      {reason: "Crossplane asks nobody about what has no label.", given: func(v *View) { v.XR.Spec.DeletionProtection, v.Have.Usage = true, true }, typ: TypeDeletionProtectionReady, want: "False NotReady", says: "crossplane.io/in-use"},
+		"Protected": {reason: "With both, Crossplane refuses.", given: func(v *View) {
+			v.XR.Spec.DeletionProtection, v.XR.InUse, v.Have.Usage = true, true, true
+		}, typ: TypeDeletionProtectionReady, want: "True Protected"},
+		"ProtectionRetired": {reason: "A condition that was set stays, so it is set to something.", given: func(v *View) {
+			v.XR.Conditions[TypeDeletionProtectionReady] = observed.Condition{Status: observed.True}
+		}, typ: TypeDeletionProtectionReady, want: "True NotUsed"},
+		"ProtectionUnused": {reason: "One that never was set is not set.", typ: TypeDeletionProtectionReady, want: "none"},
 		"Taken": {reason: "What is in the way is named.", given: func(v *View) {
 			v.Names = []observed.Name{{Kind: "Service", Name: "files-api", Holder: observed.Others}}
 		}, typ: TypeNamesAvailable, want: "False Taken", says: `Service "files-api"`},

@@ -65,6 +65,7 @@ func TestEndToEnd(t *testing.T) {
 			{7, "Storage", storage},
 			{7, "Scaled", scaled},
 			{7, "Drained", drained},
+			{11, "Protected", protected},
 			{7, "BadSpec", badSpec},
 			{7, "Fields", fields},
 			{9, "Manual", manual},

@@ -171,6 +171,7 @@ networkPolicy:
   - {ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}
   - {podSelector: {matchLabels: {a: b}}, namespaceSelector: {matchExpressions: [{key: a, operator: In, values: [b]}]}}
 podDisruptionBudget: {enabled: true}
+deletionProtection: true
 logging: {level: INFO, format: json, output: /tmp/a, rotation: {maxSize: 1, maxBackups: 1, maxAge: 1, compress: true}}
 identity:
   jwt: {secretRef: {name: a, key: b}, accessTokenDuration: 1m, refreshTokenDuration: 1h}

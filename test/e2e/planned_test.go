@@ -118,3 +118,53 @@ func drained(s *scenario) {
 		return got + ", then " + replaced(old)
 	})
 }
+
+// protected is a server whose DittoServer may not be deleted.
+func protected(s *scenario) {
+	const usage, ready = "Usage", "DeletionProtectionReady"
+	spec := basicSpec()
+	spec["deletionProtection"] = true
+	srv := s.running("protected", spec, basicSecrets())
+	must(s, srv.awaitReason(s.ctx, ready, "Protected"))
+
+	s.expect("a protected DittoServer deleted", "refused with the reason, "+noRestart, func() string {
+		for _, policy := range []metav1.DeletionPropagation{metav1.DeletePropagationBackground, metav1.DeletePropagationForeground, metav1.DeletePropagationOrphan} {
+			err := srv.xrs().Delete(s.ctx, srv.Name, metav1.DeleteOptions{PropagationPolicy: &policy})
+			if err == nil || !strings.Contains(err.Error(), "spec.deletionProtection is true") {
+				return fmt.Sprintf("%s: %v", policy, err)
+			}
+		}
+		xr, err := srv.xr(s.ctx)
+		must(s, err)
+		if xr.GetDeletionTimestamp() != nil {
+			return "it is being deleted"
+		}
+		return "refused with the reason, " + s.restartsOf(srv)
+	})
+	s.expect("a rotation, protected", oneRestart, func() string {
+		must(s, srv.setSecret(s.ctx, "jwt", map[string]string{"key": newKey()}))
+		return s.restartsOf(srv)
+	})
+	for _, command := range s.advised(srv, "kubectl patch ") {
+		s.expect(command, "not protected, "+noRestart, func() string {
+			s.shell(root, s.kubeconfigOf(srv), command)
+			must(s, srv.awaitReason(s.ctx, ready, "NotUsed"))
+			s.gone("protection.crossplane.io/v1beta1", usage, srv.Namespace, srv.Name+"-deletion-protection")
+			return "not protected, " + s.restartsOf(srv)
+		})
+	}
+	s.expect("and deleted", "gone", func() string {
+		s.deleted(dittoServers.GroupVersion().String(), "DittoServer", srv.Namespace, srv.Name)
+		for _, o := range composed(srv) {
+			s.gone(o.apiVersion, o.kind, srv.Namespace, o.name)
+		}
+		return "gone"
+	})
+
+	other := s.running("protected-namespace", spec, basicSecrets())
+	must(s, other.awaitReason(s.ctx, ready, "Protected"))
+	s.expect("the namespace of a protected DittoServer deleted", "gone", func() string {
+		s.deleted("v1", "Namespace", "", other.Namespace)
+		return "gone"
+	})
+}

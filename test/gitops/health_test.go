@@ -135,6 +135,12 @@ func TestHealth(t *testing.T) {
 			conditions: []observed.Condition{{Type: dittostatus.TypeDatabaseReady, Status: observed.False, Reason: "NotReady", Message: "not ready"}},
 			want:       progressing, message: "DatabaseReady: not ready", byDefault: status.InProgressStatus,
 		},
+		"NotProtected": {
+			reason:     "Crossplane is about to protect a DittoServer, or never will: nobody can tell.",
+			file:       running,
+			conditions: []observed.Condition{{Type: dittostatus.TypeDeletionProtectionReady, Status: observed.False, Reason: "NotReady", Message: "not ready"}},
+			want:       progressing, message: "DeletionProtectionReady: not ready", byDefault: status.CurrentStatus,
+		},
 		"KindMissing": {
 			reason:     "Somebody has to install the operator.",
 			file:       running,

@@ -11,6 +11,7 @@ local checks = {
   {"NamesAvailable", "True", "Progressing", {Taken = "Degraded"}},
   {"DatabaseReady", "True", "Progressing", {KindMissing = "Degraded"}},
   {"ServiceMonitorReady", "True", "Degraded", {}},
+  {"DeletionProtectionReady", "True", "Progressing", {}},
   {"RestartPending", "False", "Progressing", {ManualPolicy = "Suspended", Refused = "Degraded"}},
   {"Progressing", "False", "Progressing", {}},
   {"Ready", "True", "Progressing", {}},
