@@ -82,6 +82,7 @@ func (p *plan) render() (err error) {
 	p.kinds = p.around.Kinds(p.xr, p.have)
 	p.want, err = manifests.Build(p.xr.DittoServer, manifests.Options{
 		Existing:       p.have.Existing(p.xr.Identity()).Immutable,
+		Services:       p.have.Services,
 		ServiceMonitor: p.kinds.ServiceMonitor == observed.KindKnown,
 		Percona:        p.kinds.Percona == observed.KindKnown,
 	})

@@ -65,6 +65,10 @@ func (s *DittoServer) Default(d Defaults) {
 	for i := range spec.Adapters {
 		a := &spec.Adapters[i]
 		a.Port = cmp.Or(a.Port, adapterPorts()[a.Type])
+		a.ServicePort = cmp.Or(a.ServicePort, map[string]int32{AdapterNFS: NFSServicePort, AdapterSMB: SMBServicePort}[a.Type])
+		if a.Portmapper != nil {
+			a.Portmapper.Port = cmp.Or(a.Portmapper.Port, dittofs.PortmapperPort)
+		}
 	}
 
 	as := ensure(&spec.AdapterServices)
@@ -99,6 +103,9 @@ func (s *DittoServer) Default(d Defaults) {
 func adapterPorts() map[string]int32 {
 	return map[string]int32{AdapterNFS: dittofs.NFSPort, AdapterSMB: dittofs.SMBPort}
 }
+
+// IsEnabled says whether the Service leads to the server's portmapper.
+func (s *PortmapperSpec) IsEnabled() bool { return s != nil && s.Enabled }
 
 // IsEnabled says whether the function composes a PerconaPGCluster.
 func (s *PerconaSpec) IsEnabled() bool { return s != nil && s.Enabled }

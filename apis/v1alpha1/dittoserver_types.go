@@ -22,6 +22,10 @@ const (
 // +kubebuilder:printcolumn:name="Ready-Replicas",type=integer,JSONPath=`.status.readyReplicas`
 // +kubebuilder:printcolumn:name="Available",type=integer,JSONPath=`.status.availableReplicas`
 // +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.phase`
+// +kubebuilder:printcolumn:name="NFS",type=string,priority=1,JSONPath=`.status.endpoints.nfs.host`
+// +kubebuilder:printcolumn:name="NFS-Load-Balancer",type=string,priority=1,JSONPath=`.status.endpoints.nfs.loadBalancer`
+// +kubebuilder:printcolumn:name="SMB",type=string,priority=1,JSONPath=`.status.endpoints.smb.host`
+// +kubebuilder:printcolumn:name="SMB-Load-Balancer",type=string,priority=1,JSONPath=`.status.endpoints.smb.loadBalancer`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 52 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be at most 52 characters of a-z, 0-9 and '-', start with a letter and end with a letter or digit"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.percona) || !has(self.spec.percona.enabled) || !self.spec.percona.enabled || size(self.metadata.name) <= 28",message="percona.enabled needs a metadata.name of at most 28 characters: Percona's operator makes names of it"
 type DittoServer struct {
@@ -82,7 +86,7 @@ type DittoServerSpec struct {
 	// server speaks, and on which ports. They do not configure the server: you
 	// manage its adapters through its own API. A new server listens on the default
 	// ports.
-	// +kubebuilder:default={{type: "nfs", port: 12049}, {type: "smb", port: 1445}}
+	// +kubebuilder:default={{type: "nfs", port: 12049, servicePort: 2049}, {type: "smb", port: 1445, servicePort: 445}}
 	// +kubebuilder:validation:MaxItems=2
 	// +listType=map
 	// +listMapKey=type
@@ -427,4 +431,41 @@ type DittoServerStatus struct {
 	// PerconaClusterName is the name of the PerconaPGCluster, if there is one.
 	// +optional
 	PerconaClusterName string `json:"perconaClusterName,omitempty"`
+
+	// Endpoints are where clients reach the server. One without a Service has none.
+	// +optional
+	Endpoints *EndpointsStatus `json:"endpoints,omitempty"`
+}
+
+// EndpointsStatus says where clients reach the server.
+type EndpointsStatus struct {
+	// API is where the REST API is.
+	// +optional
+	API *EndpointStatus `json:"api,omitempty"`
+
+	// NFS is where NFS is.
+	// +optional
+	NFS *EndpointStatus `json:"nfs,omitempty"`
+
+	// SMB is where SMB is.
+	// +optional
+	SMB *EndpointStatus `json:"smb,omitempty"`
+
+	// Metrics is where the metrics are.
+	// +optional
+	Metrics *EndpointStatus `json:"metrics,omitempty"`
+}
+
+// EndpointStatus says where a Service is.
+type EndpointStatus struct {
+	// Host is the Service's name in the cluster: NAME.NAMESPACE.svc.
+	Host string `json:"host"`
+
+	// Port of the Service, and of its load balancer.
+	Port int32 `json:"port"`
+
+	// LoadBalancer is the address of the Service's load balancer, an IP address or
+	// a host name, if the Service has one.
+	// +optional
+	LoadBalancer string `json:"loadBalancer,omitempty"`
 }

@@ -6,6 +6,11 @@ import (
 )
 
 // ServiceSpec configures how a Service is exposed.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.loadBalancerClass) || !has(self.type) || self.type == 'LoadBalancer'",message="loadBalancerClass is for the type LoadBalancer"
+// +kubebuilder:validation:XValidation:rule="!has(self.loadBalancerSourceRanges) || size(self.loadBalancerSourceRanges) == 0 || !has(self.type) || self.type == 'LoadBalancer'",message="loadBalancerSourceRanges is for the type LoadBalancer"
+// +kubebuilder:validation:XValidation:rule="!has(self.externalTrafficPolicy) || !has(self.type) || self.type != 'ClusterIP'",message="externalTrafficPolicy is for the types NodePort and LoadBalancer"
+// +kubebuilder:validation:XValidation:rule="!has(self.ipFamilies) || size(self.ipFamilies) < 2 || (has(self.ipFamilyPolicy) && self.ipFamilyPolicy != 'SingleStack')",message="two ipFamilies need the ipFamilyPolicy PreferDualStack or RequireDualStack"
 type ServiceSpec struct {
 	// Type of the Service. Defaults to the platform team's choice, or else to
 	// ClusterIP.
@@ -16,6 +21,45 @@ type ServiceSpec struct {
 	// Annotations of the Service, such as a cloud's load balancer settings.
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
+
+	// LoadBalancerClass names the load balancer's implementation, if the type is
+	// LoadBalancer. Kubernetes cannot change it while the Service has that type:
+	// the condition ServicesInSync reports a change, and what to do.
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=317
+	// +optional
+	LoadBalancerClass string `json:"loadBalancerClass,omitempty"`
+
+	// LoadBalancerSourceRanges are the addresses that may connect through the load
+	// balancer, such as 10.0.0.0/8, if the type is LoadBalancer. If there are none,
+	// all may.
+	// +listType=atomic
+	// +optional
+	LoadBalancerSourceRanges []string `json:"loadBalancerSourceRanges,omitempty"`
+
+	// ExternalTrafficPolicy says where connections from outside of the cluster are
+	// led, if the type is NodePort or LoadBalancer. With Local, only the node that
+	// the pod runs on leads them, and the server sees the addresses of its clients.
+	// Defaults to Cluster.
+	// +kubebuilder:validation:Enum=Cluster;Local
+	// +optional
+	ExternalTrafficPolicy corev1.ServiceExternalTrafficPolicy `json:"externalTrafficPolicy,omitempty"`
+
+	// IPFamilyPolicy says whether the Service has addresses of one family or of
+	// both. Defaults to SingleStack. Removing it changes nothing.
+	// +kubebuilder:validation:Enum=SingleStack;PreferDualStack;RequireDualStack
+	// +optional
+	IPFamilyPolicy corev1.IPFamilyPolicy `json:"ipFamilyPolicy,omitempty"`
+
+	// IPFamilies of the Service's addresses. Defaults to the cluster's first, and
+	// both with an ipFamilyPolicy for both. Kubernetes cannot change the first: the
+	// condition ServicesInSync reports that, and what to do.
+	// +kubebuilder:validation:MaxItems=2
+	// +kubebuilder:validation:items:Enum=IPv4;IPv6
+	// +kubebuilder:validation:XValidation:rule="size(self) < 2 || self[0] != self[1]",message="must not name a family twice"
+	// +listType=atomic
+	// +optional
+	IPFamilies []corev1.IPFamily `json:"ipFamilies,omitempty"`
 }
 
 // Types of adapters.
@@ -24,7 +68,16 @@ const (
 	AdapterSMB = "smb"
 )
 
+// Ports at which clients look for a server that they are not told the port of.
+const (
+	NFSServicePort        int32 = 2049
+	SMBServicePort        int32 = 445
+	PortmapperServicePort int32 = 111
+)
+
 // AdapterSpec describes a file protocol that the server speaks.
+//
+// +kubebuilder:validation:XValidation:rule="self.type == 'nfs' || !has(self.portmapper) || !has(self.portmapper.enabled) || !self.portmapper.enabled",message="portmapper is for the type nfs"
 type AdapterSpec struct {
 	// Type of the adapter.
 	// +kubebuilder:validation:Enum=nfs;smb
@@ -36,24 +89,43 @@ type AdapterSpec struct {
 	// +kubebuilder:validation:Maximum=65535
 	// +optional
 	Port int32 `json:"port,omitempty"`
+
+	// ServicePort is the port of the adapter's Service. Defaults to the port that
+	// clients use without options: 2049 for nfs, 445 for smb.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +optional
+	ServicePort int32 `json:"servicePort,omitempty"`
+
+	// Portmapper leads NFSv3 clients to the server's portmapper, which tells them the
+	// adapter's port. Without it they need options to mount.
+	// +optional
+	Portmapper *PortmapperSpec `json:"portmapper,omitempty"`
+}
+
+// PortmapperSpec tells the Service and the NetworkPolicy of the server's portmapper. It
+// does not configure the server: you turn its portmapper on through its own API.
+type PortmapperSpec struct {
+	// Enabled adds ports to the Service: 111 for the portmapper, over TCP and UDP,
+	// and the adapter's own port, which is what the portmapper tells.
+	// +optional
+	Enabled bool `json:"enabled,omitempty"`
+
+	// Port that the portmapper listens on. Defaults to 10111.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +optional
+	Port int32 `json:"port,omitempty"`
 }
 
 // AdapterServicesSpec configures the Services of the file protocols.
 type AdapterServicesSpec struct {
+	ServiceSpec `json:",inline"`
+
 	// Enabled creates the Services.
 	// +kubebuilder:default=true
 	// +optional
 	Enabled *bool `json:"enabled,omitempty"`
-
-	// Type of the Services. Defaults to the platform team's choice, or else to
-	// ClusterIP.
-	// +kubebuilder:validation:Enum=ClusterIP;NodePort;LoadBalancer
-	// +optional
-	Type corev1.ServiceType `json:"type,omitempty"`
-
-	// Annotations of the Services, such as a cloud's load balancer settings.
-	// +optional
-	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
 // MetricsSpec configures the server's Prometheus metrics.

@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,8 +16,8 @@ import (
 // validateExposure refuses what the API server would refuse in the Services and in the
 // NetworkPolicy.
 func (s *DittoServerSpec) validateExposure(spec *field.Path) field.ErrorList {
-	errs := validateService(s.Service.Type, s.Service.Annotations, spec.Child("service"))
-	errs = append(errs, validateService(s.AdapterServices.Type, s.AdapterServices.Annotations, spec.Child("adapterServices"))...)
+	errs := s.Service.validate(spec.Child("service"))
+	errs = append(errs, s.AdapterServices.validate(spec.Child("adapterServices"))...)
 	for i := range s.NetworkPolicy.From {
 		errs = append(errs, validatePeer(&s.NetworkPolicy.From[i], spec.Child("networkPolicy", "from").Index(i))...)
 	}
@@ -28,21 +29,74 @@ func ServiceTypes() []corev1.ServiceType {
 	return []corev1.ServiceType{corev1.ServiceTypeClusterIP, corev1.ServiceTypeNodePort, corev1.ServiceTypeLoadBalancer}
 }
 
-func validateService(t corev1.ServiceType, annotations map[string]string, p *field.Path) field.ErrorList {
-	errs := validateEnum(p.Child("type"), t, ServiceTypes())
-	errs = append(errs, apivalidation.ValidateAnnotations(annotations, p.Child("annotations"))...)
-	ranges, ok := annotations[corev1.AnnotationLoadBalancerSourceRangesKey]
+func (s *ServiceSpec) validate(p *field.Path) field.ErrorList {
+	errs := validateEnum(p.Child("type"), s.Type, ServiceTypes())
+	errs = append(errs, apivalidation.ValidateAnnotations(s.Annotations, p.Child("annotations"))...)
+	errs = append(errs, s.validateLoadBalancer(p)...)
+
+	if policy := s.ExternalTrafficPolicy; policy != "" {
+		at := p.Child("externalTrafficPolicy")
+		errs = append(errs, validateEnum(at, policy, []corev1.ServiceExternalTrafficPolicy{corev1.ServiceExternalTrafficPolicyCluster, corev1.ServiceExternalTrafficPolicyLocal})...)
+		if s.Type == corev1.ServiceTypeClusterIP {
+			errs = append(errs, field.Forbidden(at, "is for the types NodePort and LoadBalancer. Set one of them, or remove it"))
+		}
+	}
+	return append(errs, s.validateFamilies(p)...)
+}
+
+// validateLoadBalancer checks what is for Services with a load balancer.
+func (s *ServiceSpec) validateLoadBalancer(p *field.Path) field.ErrorList {
+	errs := field.ErrorList{}
+	only := func(at *field.Path) {
+		if s.Type != corev1.ServiceTypeLoadBalancer {
+			errs = append(errs, field.Forbidden(at, "is for the type LoadBalancer. Set that type, or remove it"))
+		}
+	}
+
+	if s.LoadBalancerClass != "" {
+		at := p.Child("loadBalancerClass")
+		only(at)
+		if len(validation.IsQualifiedName(s.LoadBalancerClass)) > 0 {
+			errs = append(errs, field.Invalid(at, s.LoadBalancerClass, "must be a name with an optional prefix, such as example.com/internal"))
+		}
+	}
+	if len(s.LoadBalancerSourceRanges) > 0 {
+		only(p.Child("loadBalancerSourceRanges"))
+	}
+	for i, cidr := range s.LoadBalancerSourceRanges {
+		errs = append(errs, validation.IsValidCIDR(p.Child("loadBalancerSourceRanges").Index(i), cidr)...)
+	}
+
+	ranges, ok := s.Annotations[corev1.AnnotationLoadBalancerSourceRangesKey]
 	if !ok {
 		return errs
 	}
 	at := p.Child("annotations").Key(corev1.AnnotationLoadBalancerSourceRangesKey)
-	if t != corev1.ServiceTypeLoadBalancer {
-		errs = append(errs, field.Forbidden(at, "is for the type LoadBalancer. Set that type, or remove it"))
-	}
+	only(at)
 	if ranges = strings.TrimSpace(ranges); ranges != "" {
 		for cidr := range strings.SplitSeq(ranges, ",") {
 			errs = append(errs, validation.IsValidCIDR(at, strings.TrimSpace(cidr))...)
 		}
+	}
+	return errs
+}
+
+// validateFamilies checks the families of a Service's addresses.
+func (s *ServiceSpec) validateFamilies(p *field.Path) field.ErrorList {
+	errs := field.ErrorList{}
+	if s.IPFamilyPolicy != "" {
+		errs = append(errs, validateEnum(p.Child("ipFamilyPolicy"), s.IPFamilyPolicy,
+			[]corev1.IPFamilyPolicy{corev1.IPFamilyPolicySingleStack, corev1.IPFamilyPolicyPreferDualStack, corev1.IPFamilyPolicyRequireDualStack})...)
+	}
+	families := p.Child("ipFamilies")
+	for i, f := range s.IPFamilies {
+		errs = append(errs, validateEnum(families.Index(i), f, []corev1.IPFamily{corev1.IPv4Protocol, corev1.IPv6Protocol})...)
+		if slices.Contains(s.IPFamilies[:i], f) {
+			errs = append(errs, field.Duplicate(families.Index(i), f))
+		}
+	}
+	if len(s.IPFamilies) > 1 && (s.IPFamilyPolicy == "" || s.IPFamilyPolicy == corev1.IPFamilyPolicySingleStack) {
+		errs = append(errs, field.Invalid(families, s.IPFamilies, "two families need the ipFamilyPolicy PreferDualStack or RequireDualStack. Set one of them, or name one family"))
 	}
 	return errs
 }

@@ -26,5 +26,49 @@ func TestValidateExposure(t *testing.T) {
 		"RangesEmpty": {reason: "None named are all.", edit: fields{"service": fields{"type": "LoadBalancer", "annotations": fields{ranges: " "}}}},
 		"RangesAlone": {reason: "There is no load balancer.", edit: fields{"adapterServices": fields{"annotations": fields{ranges: "10.0.0.0/8"}}}, want: []string{"spec.adapterServices.annotations[" + ranges + "]"}},
 		"RangesBad":   {reason: "Addresses have a form.", edit: fields{"service": fields{"type": "LoadBalancer", "annotations": fields{ranges: "10.0.0.0"}}}, want: []string{"spec.service.annotations[" + ranges + "]"}},
+
+		"LoadBalancer": {reason: "A load balancer has a class, clients and a policy.", edit: fields{"service": fields{
+			"type": "LoadBalancer", "loadBalancerClass": "example.com/internal", "loadBalancerSourceRanges": []any{"10.0.0.0/8", "2001:db8::/32"}, "externalTrafficPolicy": "Local",
+		}}},
+		"LoadBalancerAlone": {
+			reason: "There is no load balancer.", edit: fields{"adapterServices": fields{"type": "NodePort", "loadBalancerClass": "internal", "loadBalancerSourceRanges": []any{"10.0.0.0/8"}}},
+			want: []string{"spec.adapterServices.loadBalancerClass", "spec.adapterServices.loadBalancerSourceRanges"},
+		},
+		"ClassBad":          {reason: "A class has a form.", edit: fields{"service": fields{"type": "LoadBalancer", "loadBalancerClass": "a/b/c"}}, want: []string{"spec.service.loadBalancerClass"}},
+		"SourceRangeBad":    {reason: "Addresses have a form.", edit: fields{"service": fields{"type": "LoadBalancer", "loadBalancerSourceRanges": []any{"10.0.0.0/8", "10.0.0.0"}}}, want: []string{"spec.service.loadBalancerSourceRanges[1]"}},
+		"TrafficOfNodes":    {reason: "Clients from outside come to a port of a node, too.", edit: fields{"service": fields{"type": "NodePort", "externalTrafficPolicy": "Local"}}},
+		"TrafficInside":     {reason: "Nobody from outside comes there.", edit: fields{"service": fields{"externalTrafficPolicy": "Cluster"}}, want: []string{"spec.service.externalTrafficPolicy"}},
+		"TrafficUnknown":    {reason: "There are two policies.", edit: fields{"service": fields{"type": "NodePort", "externalTrafficPolicy": "Near"}}, want: []string{"spec.service.externalTrafficPolicy"}},
+		"Families":          {reason: "Either may be the first.", edit: fields{"service": fields{"ipFamilyPolicy": "RequireDualStack", "ipFamilies": []any{"IPv6", "IPv4"}}}},
+		"FamiliesOfPolicy":  {reason: "The cluster chooses the order.", edit: fields{"service": fields{"ipFamilyPolicy": "PreferDualStack"}}},
+		"FamilyAlone":       {reason: "One family needs no policy.", edit: fields{"service": fields{"ipFamilies": []any{"IPv6"}}}},
+		"FamilyTwice":       {reason: "An address is of one family.", edit: fields{"service": fields{"ipFamilyPolicy": "PreferDualStack", "ipFamilies": []any{"IPv4", "IPv4"}}}, want: []string{"spec.service.ipFamilies[1]"}},
+		"FamilyUnknown":     {reason: "There are two.", edit: fields{"service": fields{"ipFamilies": []any{"IPv5"}}}, want: []string{"spec.service.ipFamilies[0]"}},
+		"FamiliesSingle":    {reason: "Kubernetes makes one address of a single stack.", edit: fields{"service": fields{"ipFamilyPolicy": "SingleStack", "ipFamilies": []any{"IPv4", "IPv6"}}}, want: []string{"spec.service.ipFamilies"}},
+		"FamiliesNoPolicy":  {reason: "Without a policy, Kubernetes makes one address.", edit: fields{"adapterServices": fields{"ipFamilies": []any{"IPv4", "IPv6"}}}, want: []string{"spec.adapterServices.ipFamilies"}},
+		"FamilyPolicyWrong": {reason: "There are three policies.", edit: fields{"service": fields{"ipFamilyPolicy": "DualStack"}}, want: []string{"spec.service.ipFamilyPolicy"}},
+	})
+}
+
+// TestValidateServicePorts goes through what two ports of a Service, or of the pod, cannot
+// both be.
+func TestValidateServicePorts(t *testing.T) {
+	adapters := func(nfs, smb fields) fields {
+		nfs["type"], smb["type"] = "nfs", "smb"
+		return fields{"adapters": []any{nfs, smb}}
+	}
+	portmapper := func(port int) fields { return fields{"enabled": true, "port": port} }
+
+	validateAll(t, map[string]validateCase{
+		"Same":             {reason: "A port of the Service may be one of the pod.", edit: adapters(fields{"port": 2049, "servicePort": 2049}, fields{"servicePort": 12049})},
+		"Taken":            {reason: "One load balancer may be for both.", edit: adapters(fields{"servicePort": 445}, fields{}), want: []string{"spec.adapters[1].servicePort"}},
+		"Range":            {reason: "Ports end at 65535.", edit: adapters(fields{"servicePort": 65536}, fields{"servicePort": -1}), want: []string{"spec.adapters[0].servicePort", "spec.adapters[1].servicePort"}},
+		"Portmapper":       {reason: "It has a port of its own.", edit: adapters(fields{"portmapper": fields{"enabled": true}}, fields{})},
+		"PortmapperSMB":    {reason: "Only clients of NFS look for one.", edit: adapters(fields{}, fields{"portmapper": fields{"enabled": true}}), want: []string{"spec.adapters[1].portmapper.enabled"}},
+		"PortmapperOff":    {reason: "What is off takes no port.", edit: adapters(fields{"servicePort": 111, "portmapper": fields{"port": 8080}}, fields{"portmapper": fields{}})},
+		"PortmapperOnAPI":  {reason: "The API is there.", edit: adapters(fields{"portmapper": portmapper(8080)}, fields{}), want: []string{"spec.adapters[0].portmapper.port"}},
+		"PortmapperOnNFS":  {reason: "NFS is there.", edit: adapters(fields{"portmapper": portmapper(12049)}, fields{}), want: []string{"spec.adapters[0].portmapper.port"}},
+		"PortmapperOnSMB":  {reason: "SMB is there.", edit: adapters(fields{"portmapper": portmapper(1445)}, fields{}), want: []string{"spec.adapters[1].port"}},
+		"PortmapperHidden": {reason: "Clients look for the portmapper there.", edit: adapters(fields{"port": 111, "servicePort": 111, "portmapper": fields{"enabled": true}}, fields{}), want: []string{"spec.adapters[0].port", "spec.adapters[0].servicePort"}},
 	})
 }

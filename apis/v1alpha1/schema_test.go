@@ -95,7 +95,7 @@ identity:
 logging: {output: /tmp/log, rotation: {}}
 metrics: {enabled: true, bearerTokenSecret: {name: s, key: k}, serviceMonitor: {enabled: true}}
 service: {}
-adapters: [{type: nfs}]
+adapters: [{type: nfs, portmapper: {}}]
 adapterServices: {}
 networkPolicy: {}
 podDisruptionBudget: {}

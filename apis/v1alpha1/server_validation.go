@@ -102,8 +102,46 @@ func (s *DittoServerSpec) validatePorts(spec *field.Path) field.ErrorList {
 			continue
 		}
 		take(p.Child("port"), a.Port, fmt.Sprintf("adapters[%d].port", i))
+		if m := a.Portmapper; m.IsEnabled() {
+			take(p.Child("portmapper", "port"), m.Port, fmt.Sprintf("adapters[%d].portmapper.port", i))
+		} else if m != nil {
+			errs = append(errs, validateRange(p.Child("portmapper", "port"), m.Port, 1, 65535, "it is a TCP port")...)
+		}
 	}
 
+	return append(errs, s.validateServicePorts(spec)...)
+}
+
+// validateServicePorts finds ports of the adapters' Services that are out of range or
+// taken twice.
+func (s *DittoServerSpec) validateServicePorts(spec *field.Path) field.ErrorList {
+	errs := field.ErrorList{}
+	taken := map[int32]int{}
+	for i, a := range s.Adapters {
+		p := spec.Child("adapters").Index(i)
+		at := p.Child("servicePort")
+		errs = append(errs, validateRange(at, a.ServicePort, 1, 65535, "it is a TCP port")...)
+		// The Services may share the address of one load balancer.
+		if other, ok := taken[a.ServicePort]; ok && s.Adapters[other].Type != a.Type {
+			errs = append(errs, field.Invalid(at, a.ServicePort, fmt.Sprintf("must not be the servicePort of spec.adapters[%d]", other)))
+		}
+		taken[a.ServicePort] = i
+
+		switch {
+		case !a.Portmapper.IsEnabled():
+		case a.Type != AdapterNFS:
+			errs = append(errs, field.Forbidden(p.Child("portmapper", "enabled"), "only NFS has a portmapper. Remove it"))
+		default:
+			// The Service has these ports, too.
+			const why = "is where clients look for the portmapper. Choose another port"
+			if a.ServicePort == PortmapperServicePort {
+				errs = append(errs, field.Invalid(at, a.ServicePort, why))
+			}
+			if a.Port == PortmapperServicePort {
+				errs = append(errs, field.Invalid(p.Child("port"), a.Port, why))
+			}
+		}
+	}
 	return errs
 }
 

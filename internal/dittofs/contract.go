@@ -20,6 +20,10 @@ const (
 	MetricsPort int32 = 9090
 )
 
+// PortmapperPort is where the NFS adapter's portmapper listens, over TCP and UDP, if it is
+// turned on in the adapter's settings. By default it is off.
+const PortmapperPort int32 = 10111
+
 // Command starts the server in the foreground, with the configuration at
 // ConfigDir/ConfigFile.
 func Command() (command, args []string) {

@@ -251,6 +251,11 @@ func validate(live, o *structpb.Struct) field.ErrorList {
 			immutable("data")
 			immutable("binaryData")
 		}
+	case "Service":
+		const balanced = "LoadBalancer"
+		if StringOf(live, "spec", "type") == balanced && StringOf(o, "spec", "type") == balanced {
+			immutable("spec", "loadBalancerClass")
+		}
 	case "StatefulSet":
 		for _, name := range immutableOfStatefulSet {
 			immutable("spec", name)

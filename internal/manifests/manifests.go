@@ -66,12 +66,19 @@ type Objects struct {
 
 	// Supporting are all other objects by the names of the composed resources.
 	Supporting map[string]runtime.Object
+
+	// ServiceDrift says what about existing Services is not as wanted, because
+	// Kubernetes cannot change it.
+	ServiceDrift []string
 }
 
 // Options are what the objects depend on besides the DittoServer.
 type Options struct {
 	// Existing is what the existing StatefulSet cannot change, or nil if there is none.
 	Existing *Immutable
+
+	// Services are the existing Services by the names of the composed resources.
+	Services map[string]ExistingService
 
 	// ServiceMonitor and Percona are set if the cluster knows the kind.
 	ServiceMonitor, Percona bool
@@ -95,6 +102,7 @@ func Build(ds *v1alpha1.DittoServer, o Options) (Objects, error) {
 		StatefulSet: statefulSet(ds, im, string(cfg)),
 		Supporting:  services(ds, im.podLabels()),
 	}
+	objects.ServiceDrift = keepServices(objects.Supporting, o.Services)
 	if ds.Spec.NetworkPolicy.Enabled {
 		objects.Supporting[NetworkPolicyResource] = networkPolicy(ds, im.podLabels())
 	}

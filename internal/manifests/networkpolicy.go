@@ -12,12 +12,16 @@ import (
 // networkPolicy opens the ports that the Services lead to, and no others. It uses the
 // names of the pod's ports where they have one, so it always fits the present pod.
 func networkPolicy(ds *v1alpha1.DittoServer, pod map[string]string) *networkingv1.NetworkPolicy {
-	ports := []networkingv1.NetworkPolicyPort{policyPort(intstr.FromString(portAPI))}
+	const tcp, udp = corev1.ProtocolTCP, corev1.ProtocolUDP
+	ports := []networkingv1.NetworkPolicyPort{policyPort(tcp, intstr.FromString(portAPI))}
 	for _, a := range ds.Spec.Adapters {
-		ports = append(ports, policyPort(intstr.FromInt32(a.Port)))
+		ports = append(ports, policyPort(tcp, intstr.FromInt32(a.Port)))
+		if m := a.Portmapper; m.IsEnabled() {
+			ports = append(ports, policyPort(tcp, intstr.FromInt32(m.Port)), policyPort(udp, intstr.FromInt32(m.Port)), policyPort(udp, intstr.FromInt32(a.Port)))
+		}
 	}
 	if ds.Spec.Metrics.Enabled {
-		ports = append(ports, policyPort(intstr.FromString(portMetrics)))
+		ports = append(ports, policyPort(tcp, intstr.FromString(portMetrics)))
 	}
 
 	return &networkingv1.NetworkPolicy{
@@ -31,6 +35,6 @@ func networkPolicy(ds *v1alpha1.DittoServer, pod map[string]string) *networkingv
 	}
 }
 
-func policyPort(port intstr.IntOrString) networkingv1.NetworkPolicyPort {
-	return networkingv1.NetworkPolicyPort{Protocol: new(corev1.ProtocolTCP), Port: &port}
+func policyPort(protocol corev1.Protocol, port intstr.IntOrString) networkingv1.NetworkPolicyPort {
+	return networkingv1.NetworkPolicyPort{Protocol: &protocol, Port: &port}
 }

@@ -28,7 +28,8 @@ func services(ds *v1alpha1.DittoServer, pod map[string]string) map[string]runtim
 		APIServiceResource:      apiService(ds, pod),
 	}
 	if *ds.Spec.AdapterServices.Enabled {
-		for _, a := range ds.Spec.Adapters {
+		for i := range ds.Spec.Adapters {
+			a := &ds.Spec.Adapters[i]
 			ss[map[string]string{v1alpha1.AdapterNFS: NFSServiceResource, v1alpha1.AdapterSMB: SMBServiceResource}[a.Type]] = adapterService(ds, pod, a)
 		}
 	}
@@ -48,16 +49,36 @@ func headlessService(ds *v1alpha1.DittoServer, pod map[string]string) *corev1.Se
 // apiService leads clients to the REST API.
 func apiService(ds *v1alpha1.DittoServer, pod map[string]string) *corev1.Service {
 	s := service(ds, pod, "-api", ds.Spec.Service.Type, servicePort(portAPI, *ds.Spec.ControlPlane.Port, intstr.FromString(portAPI)))
-	s.Annotations = ds.Spec.Service.Annotations
+	expose(s, ds.Spec.Service)
 	return s
 }
 
-// adapterService leads clients to a file protocol. It points at a number and not at a
-// named port of the pod: see containerPorts.
-func adapterService(ds *v1alpha1.DittoServer, pod map[string]string, a v1alpha1.AdapterSpec) *corev1.Service {
-	s := service(ds, pod, "-"+a.Type, ds.Spec.AdapterServices.Type, servicePort(a.Type, a.Port, intstr.FromInt32(a.Port)))
-	s.Annotations = ds.Spec.AdapterServices.Annotations
+// adapterService leads clients to a file protocol. It points at numbers and not at named
+// ports of the pod: see containerPorts.
+func adapterService(ds *v1alpha1.DittoServer, pod map[string]string, a *v1alpha1.AdapterSpec) *corev1.Service {
+	s := service(ds, pod, "-"+a.Type, ds.Spec.AdapterServices.Type, servicePort(a.Type, a.ServicePort, intstr.FromInt32(a.Port)))
+	s.Spec.Ports = append(s.Spec.Ports, portmapperPorts(a)...)
+	expose(s, &ds.Spec.AdapterServices.ServiceSpec)
 	return s
+}
+
+// portmapperPorts lead clients to the portmapper, and to where it sends them: the port that
+// the adapter listens on, whatever the Service's own. Locks and mounts of some clients go
+// there over UDP.
+func portmapperPorts(a *v1alpha1.AdapterSpec) []corev1.ServicePort {
+	if !a.Portmapper.IsEnabled() {
+		return nil
+	}
+	target, data := intstr.FromInt32(a.Portmapper.Port), intstr.FromInt32(a.Port)
+	ports := []corev1.ServicePort{servicePort("portmapper", v1alpha1.PortmapperServicePort, target)}
+	if a.Port != a.ServicePort {
+		ports = append(ports, servicePort(a.Type+"-direct", a.Port, data))
+	}
+	for _, p := range []corev1.ServicePort{servicePort("portmapper-udp", v1alpha1.PortmapperServicePort, target), servicePort(a.Type+"-udp", a.Port, data)} {
+		p.Protocol = corev1.ProtocolUDP
+		ports = append(ports, p)
+	}
+	return ports
 }
 
 // metricsService leads Prometheus to the metrics, by its annotations or by the

@@ -1,7 +1,10 @@
 package observed
 
 import (
+	"cmp"
+
 	"google.golang.org/protobuf/types/known/structpb"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
@@ -22,8 +25,10 @@ type Composed struct {
 	// Exists has the names of all composed resources that exist.
 	Exists map[string]bool
 
-	// Exposed has the Services that have an address outside of the cluster.
-	Exposed map[string]bool
+	// Services that a user can expose, by the names of the composed resources, and the
+	// addresses of their load balancers.
+	Services      map[string]manifests.ExistingService
+	LoadBalancers map[string]string
 
 	// Secrets that the function has generated, by the names of the composed resources.
 	Secrets map[string]*structpb.Struct
@@ -63,7 +68,10 @@ func (c *Composed) HasConfig(config string) bool {
 
 // NewComposed reads the composed resources that exist.
 func NewComposed(resources map[string]*fnv1.Resource) (*Composed, error) {
-	c := &Composed{ConfigMaps: map[string]ConfigMap{}, Exists: map[string]bool{}, Exposed: map[string]bool{}, Secrets: map[string]*structpb.Struct{}}
+	c := &Composed{
+		ConfigMaps: map[string]ConfigMap{}, Exists: map[string]bool{}, Secrets: map[string]*structpb.Struct{},
+		Services: map[string]manifests.ExistingService{}, LoadBalancers: map[string]string{},
+	}
 	for name, r := range resources {
 		if err := c.add(name, r.GetResource()); err != nil {
 			return nil, err
@@ -82,7 +90,10 @@ func (c *Composed) add(name string, o *structpb.Struct) error {
 		}
 		c.StatefulSet = ss
 	case manifests.APIServiceResource, manifests.NFSServiceResource, manifests.SMBServiceResource:
-		c.Exposed[name] = len(structs.Objects(o, "status", "loadBalancer", "ingress")) > 0
+		c.Services[name] = existingService(o)
+		if address := loadBalancerOf(o); address != "" {
+			c.LoadBalancers[name] = address
+		}
 	case manifests.JWTSecretResource, manifests.AdminSecretResource:
 		c.Secrets[name] = o
 	case manifests.UsageResource:
@@ -102,4 +113,26 @@ func (c *Composed) add(name string, o *structpb.Struct) error {
 		}
 	}
 	return nil
+}
+
+func existingService(o *structpb.Struct) manifests.ExistingService {
+	s := manifests.ExistingService{
+		Type:              corev1.ServiceType(structs.Text(o, "spec", "type")),
+		LoadBalancerClass: structs.Text(o, "spec", "loadBalancerClass"),
+		IPFamilyPolicy:    corev1.IPFamilyPolicy(structs.Text(o, "spec", "ipFamilyPolicy")),
+	}
+	for _, v := range structs.At(o, "spec", "ipFamilies").GetListValue().GetValues() {
+		s.IPFamilies = append(s.IPFamilies, corev1.IPFamily(v.GetStringValue()))
+	}
+	return s
+}
+
+// loadBalancerOf returns the first address of a Service's load balancer, or nothing.
+func loadBalancerOf(o *structpb.Struct) string {
+	for _, in := range structs.Objects(o, "status", "loadBalancer", "ingress") {
+		if address := cmp.Or(structs.Text(in, "ip"), structs.Text(in, "hostname")); address != "" {
+			return address
+		}
+	}
+	return ""
 }

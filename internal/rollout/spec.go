@@ -22,6 +22,7 @@ func SpecOf(spec *v1alpha1.DittoServerSpec) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	pruneAdapters(user, defaults)
 	prune(user, defaults)
 	b, err := json.Marshal(user) // Keys of a map are written in order.
 	return b, errors.Wrap(err, "cannot write the spec in a canonical form")
@@ -50,4 +51,33 @@ func prune(object, same map[string]any) {
 			delete(object, k)
 		}
 	}
+}
+
+// pruneAdapters removes from adapters what does not count as decided, of the fields that
+// came after the first: lists are compared as a whole.
+func pruneAdapters(user, defaults map[string]any) {
+	standard := map[any]any{}
+	for _, a := range adaptersOf(defaults) {
+		standard[a["type"]] = a["servicePort"]
+		delete(a, "servicePort")
+	}
+	for _, a := range adaptersOf(user) {
+		if a["servicePort"] == standard[a["type"]] {
+			delete(a, "servicePort")
+		}
+		if m, ok := a["portmapper"].(map[string]any); ok && m["enabled"] != true {
+			delete(a, "portmapper")
+		}
+	}
+}
+
+func adaptersOf(spec map[string]any) []map[string]any {
+	list, _ := spec["adapters"].([]any)
+	adapters := make([]map[string]any, 0, len(list))
+	for _, v := range list {
+		if a, ok := v.(map[string]any); ok {
+			adapters = append(adapters, a)
+		}
+	}
+	return adapters
 }

@@ -20,10 +20,13 @@ func TestSpecOf(t *testing.T) {
 	}{
 		"Same":           {reason: "The same is the same.", spec: base, same: true},
 		"Defaults":       {reason: "A default that is written out is no decision.", spec: base + "\nreplicas: 1\nlogging: {level: INFO}\nadapters: [{type: nfs, port: 12049}, {type: smb}]", same: true},
+		"LaterDefaults":  {reason: "Nor is one that came later.", spec: base + "\nadapters: [{type: nfs, servicePort: 2049, portmapper: {port: 10112}}, {type: smb, servicePort: 445}]", same: true},
 		"EmptyBlock":     {reason: "A block without a decision is none.", spec: base + "\nlogging: {}\nmetrics: {}", same: true},
 		"DefaultOfBlock": {reason: "The defaults of a block come with it.", spec: base + "\npercona: {replicas: 1, backup: {region: eu-west-1}}", same: true},
 		"Level":          {reason: "Another value is a decision.", spec: base + "\nlogging: {level: DEBUG}"},
 		"Annotation":     {reason: "What restarts nothing by itself is a decision too.", spec: base + "\nservice: {annotations: {a: b}}"},
+		"ServicePort":    {reason: "Another port is a decision.", spec: base + "\nadapters: [{type: nfs, servicePort: 12049}, {type: smb}]"},
+		"Portmapper":     {reason: "What is on is a decision.", spec: base + "\nadapters: [{type: nfs, portmapper: {enabled: true}}, {type: smb}]"},
 		"Stopped":        {reason: "Zero is not unset.", spec: base + "\nreplicas: 0"},
 	}
 
@@ -45,5 +48,17 @@ func TestSpecOf(t *testing.T) {
 				t.Errorf("%s\nSpecOf(...): want the same: %t, got %s and %s", tc.reason, tc.same, want, got)
 			}
 		})
+	}
+}
+
+// TestSpecOfAdapters pins the form that a list of adapters has: it is hashed, and the
+// fields that came later must not change it.
+func TestSpecOfAdapters(t *testing.T) {
+	got, err := SpecOf(&v1alpha1.DittoServerSpec{Adapters: []v1alpha1.AdapterSpec{{Type: "nfs", Port: 20490}, {Type: "smb"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"adapters":[{"port":20490,"type":"nfs"},{"port":1445,"type":"smb"}]}`; string(got) != want {
+		t.Errorf("SpecOf(...): want %s, got %s", want, got)
 	}
 }

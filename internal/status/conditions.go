@@ -22,12 +22,14 @@ const (
 
 	// TypeDatabaseReady is set if the function composes the database,
 	// TypeServiceMonitorReady if the user asks for a ServiceMonitor,
-	// TypeDeletionProtectionReady if for protection, and TypeNamesAvailable if a name is
+	// TypeDeletionProtectionReady if for protection, TypeServicesInSync if Kubernetes
+	// cannot make of a Service what the user wants, and TypeNamesAvailable if a name is
 	// taken. Crossplane keeps a condition that is no longer set, so one that was set is
 	// set to True when it is no longer used.
 	TypeDatabaseReady           = "DatabaseReady"
 	TypeServiceMonitorReady     = "ServiceMonitorReady"
 	TypeDeletionProtectionReady = "DeletionProtectionReady"
+	TypeServicesInSync          = "ServicesInSync"
 	TypeNamesAvailable          = "NamesAvailable"
 )
 
@@ -44,6 +46,8 @@ const (
 	reasonUpToDate    = "UpToDate"
 	reasonNotReady    = "NotReady"
 	reasonNotUsed     = "NotUsed"
+	reasonInSync      = "InSync"
+	reasonImmutable   = "Immutable"
 )
 
 // A View is everything that the conditions depend on.
@@ -78,7 +82,7 @@ func Conditions(v *View) []observed.Condition {
 			}
 		}
 	}
-	for _, c := range []observed.Condition{v.databaseReady(), v.serviceMonitorReady(), v.deletionProtectionReady(), v.namesAvailable()} {
+	for _, c := range []observed.Condition{v.databaseReady(), v.serviceMonitorReady(), v.deletionProtectionReady(), v.servicesInSync(), v.namesAvailable()} {
 		if _, was := v.XR.Conditions[c.Type]; was || c.Reason != reasonNotUsed {
 			cs = append(cs, c)
 		}
@@ -135,6 +139,18 @@ func (v *View) deletionProtectionReady() observed.Condition {
 		c.Status, c.Reason = observed.False, reasonNotReady
 		c.Message = fmt.Sprintf("Crossplane does not protect the DittoServer yet: Usage %q is not ready, or the label %s is missing. "+
 			"Crossplane sees to both, unless it runs with --enable-usages=false or without webhooks", manifests.UsageName(v.XR.DittoServer), manifests.LabelInUse)
+	}
+	return c
+}
+
+// servicesInSync says what about Services Kubernetes cannot change.
+func (v *View) servicesInSync() observed.Condition {
+	c := observed.Condition{Type: TypeServicesInSync, Status: observed.True, Reason: reasonNotUsed}
+	if len(v.Want.ServiceDrift) > 0 {
+		c.Status, c.Reason = observed.False, reasonImmutable
+		c.Message = strings.Join(v.Want.ServiceDrift, "; ") + ". Kubernetes cannot change that. Set the field back, or delete the Service: it is created again as wanted, with other addresses"
+	} else if _, was := v.XR.Conditions[TypeServicesInSync]; was {
+		c.Reason = reasonInSync
 	}
 	return c
 }
@@ -254,9 +270,9 @@ func (v *View) progressing() observed.Condition {
 }
 
 func (v *View) storageInSync() observed.Condition {
-	c := observed.Condition{Type: TypeStorageInSync, Status: observed.True, Reason: "InSync"}
+	c := observed.Condition{Type: TypeStorageInSync, Status: observed.True, Reason: reasonInSync}
 	if len(v.Drift) > 0 {
-		c.Status, c.Reason = observed.False, "Immutable"
+		c.Status, c.Reason = observed.False, reasonImmutable
 		c.Message = strings.Join(v.Drift, "; ") + ". " + manifests.StorageWayOut(v.XR.GetName())
 	}
 	return c

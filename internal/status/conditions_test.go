@@ -104,6 +104,9 @@ func TestViewConditions(t *testing.T) {
 			v.XR.Conditions[TypeDeletionProtectionReady] = observed.Condition{Status: observed.True}
 		}, typ: TypeDeletionProtectionReady, want: "True NotUsed"},
 		"ProtectionUnused": {reason: "One that never was set is not set.", typ: TypeDeletionProtectionReady, want: "none"},
+		"ServiceDrift":     {reason: "What cannot change is named, with the way out.", given: func(v *View) { v.Want.ServiceDrift = []string{"spec.a: b", "spec.c: d"} }, typ: TypeServicesInSync, want: "False Immutable", says: "spec.a: b; spec.c: d. Kubernetes cannot change that. Set the field back, or delete the Service"},
+		"ServicesInSync":   {reason: "What is as wanted again is said to be.", given: func(v *View) { v.XR.Conditions[TypeServicesInSync] = observed.Condition{Status: observed.False} }, typ: TypeServicesInSync, want: "True InSync"},
+		"ServicesUnused":   {reason: "Services that can become as wanted need no condition.", typ: TypeServicesInSync, want: "none"},
 		"Taken": {reason: "What is in the way is named.", given: func(v *View) {
 			v.Names = []observed.Name{{Kind: "Service", Name: "files-api", Holder: observed.Others}}
 		}, typ: TypeNamesAvailable, want: "False Taken", says: `Service "files-api"`},

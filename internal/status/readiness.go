@@ -17,7 +17,7 @@ func Ready(name string, o runtime.Object, have *observed.Composed) bool {
 		return have.ConfigMaps[name].Config == o.Data[dittofs.ConfigFile] && have.Exists[name]
 	case *corev1.Service:
 		if o.Spec.Type == corev1.ServiceTypeLoadBalancer {
-			return have.Exposed[name]
+			return have.LoadBalancers[name] != ""
 		}
 	}
 	if name == manifests.PerconaResource {

@@ -27,6 +27,9 @@ func (v *View) Fields(pendingHash string) map[string]any {
 	if xr.Spec.Percona.Enabled {
 		status["perconaClusterName"] = manifests.PerconaName(xr.DittoServer)
 	}
+	if e := v.endpoints(); len(e) > 0 {
+		status["endpoints"] = e
+	}
 	if ss != nil {
 		status["replicas"] = int64(ss.Replicas)
 	}

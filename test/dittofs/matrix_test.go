@@ -2,10 +2,14 @@ package dittofs
 
 import (
 	"context"
+	"encoding/binary"
+	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -36,6 +40,11 @@ func TestServer(t *testing.T) {
 		"metrics":        checkMetrics,
 		"metrics-token":  checkMetricsToken,
 		"network-policy": checkNetworkPolicy,
+		"clients": func(t *testing.T, s *server) {
+			t.Helper()
+			checkNetworkPolicy(t, s)
+			checkPortmapper(t, s)
+		},
 		"everything": func(t *testing.T, s *server) {
 			t.Helper()
 			checkPostgres(t, s)
@@ -44,6 +53,8 @@ func TestServer(t *testing.T) {
 			checkNetworkPolicy(t, s)
 		},
 	}
+	// What the server is told by its own API, to be as its DittoServer says.
+	told := map[string]func(t *testing.T, s *server){"adapter-ports": moveNFS, "clients": turnPortmapperOn}
 	for _, row := range rows(t) {
 		t.Run(row, func(t *testing.T) {
 			t.Parallel()
@@ -56,8 +67,8 @@ func TestServer(t *testing.T) {
 			if err := s.login(t, "not the password"); err == nil {
 				t.Error("the server takes any password")
 			}
-			if row == "adapter-ports" {
-				moveNFS(t, s)
+			if tell := told[row]; tell != nil {
+				tell(t, s)
 			}
 			checkPorts(t, s)
 			if check := particular[row]; check != nil {
@@ -93,18 +104,17 @@ func checkPorts(t *testing.T, s *server) {
 // Services point at.
 func checkNetworkPolicy(t *testing.T, s *server) {
 	t.Helper()
-	open := []int32{}
+	open := []port{}
 	for _, rule := range as[networkingv1.NetworkPolicy](t, s.crossplane.Composed[manifests.NetworkPolicyResource]).Spec.Ingress {
 		for _, p := range rule.Ports {
 			n, err := s.Port(*p.Port)
 			if err != nil {
 				t.Fatal(err)
 			}
-			open = append(open, n)
+			open = append(open, port{*p.Protocol, n})
 		}
 	}
-	slices.Sort(open)
-	if diff := cmp.Diff(s.exposed(t), open); diff != "" {
+	if diff := cmp.Diff(s.exposed(t), sorted(open)); diff != "" {
 		t.Errorf("ports: -Services point at, +the NetworkPolicy lets through:\n%s", diff)
 	}
 }
@@ -114,6 +124,53 @@ func moveNFS(t *testing.T, s *server) {
 	t.Helper()
 	s.administer(t, "adapter", "edit", "nfs", "--port", "20490")
 	s.administer(t, "adapter", "disable", "smb")
+}
+
+// turnPortmapperOn does so as the documentation says. The adapter reads its settings when
+// it starts.
+func turnPortmapperOn(t *testing.T, s *server) {
+	t.Helper()
+	s.administer(t, "adapter", "settings", "nfs", "update", "--portmapper-enabled", "--udp-enabled")
+	s.administer(t, "adapter", "disable", "nfs")
+	s.administer(t, "adapter", "enable", "nfs")
+}
+
+// checkPortmapper asks the portmapper where NFS and mounts are. It tells the port that the
+// adapter listens on, so that has to be one of the Service, too.
+func checkPortmapper(t *testing.T, s *server) {
+	t.Helper()
+	const nfs, mount, version, tcp = 100003, 100005, 3, 6
+	for _, program := range []uint32{nfs, mount} {
+		if got := s.portOf(t, program, version, tcp); got != uint32(contract.NFSPort) {
+			t.Errorf("where the portmapper sends clients that look for program %d: want %d, got %d", program, contract.NFSPort, got)
+		}
+	}
+}
+
+// portOf asks the portmapper for the port of a version of an RPC program (RFC 1833,
+// PMAPPROC_GETPORT).
+func (s *server) portOf(t *testing.T, program, version, protocol uint32) uint32 {
+	t.Helper()
+	const call, rpcVersion, portmapper, portmapperVersion, getPort, last = 0, 2, 100000, 2, 3, 1 << 31
+	words := []uint32{1, call, rpcVersion, portmapper, portmapperVersion, getPort, 0, 0, 0, 0, program, version, protocol, 0}
+	msg := binary.BigEndian.AppendUint32(nil, last|uint32(4*len(words)))
+	for _, w := range words {
+		msg = binary.BigEndian.AppendUint32(msg, w)
+	}
+	c, err := s.network.DialContext(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(contract.PortmapperPort))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close() //nolint:errcheck // It is only read.
+	// The answer is its length, six words that say that all is well, and the port.
+	answer := make([]byte, 4*8)
+	if _, err = c.Write(msg); err == nil {
+		_, err = io.ReadFull(c, answer)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return binary.BigEndian.Uint32(answer[len(answer)-4:])
 }
 
 // checkPostgres looks for the control plane's records in PostgreSQL, and for

@@ -1,6 +1,7 @@
 package dittofs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -266,32 +267,42 @@ func (s *server) administer(t *testing.T, args ...string) string {
 	return out
 }
 
-// listens are the TCP ports that the server listens on, and nobody else in its
-// network.
-func (s *server) listens(t *testing.T) []int32 {
+// A port is one of TCP or UDP.
+type port struct {
+	Protocol corev1.Protocol
+	Port     int32
+}
+
+// sorted are ports in order, each once.
+func sorted(ports []port) []port {
+	slices.SortFunc(ports, func(a, b port) int { return cmp.Or(cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port)) })
+	return slices.Compact(ports)
+}
+
+// listens are the ports that the server listens on, and nobody else in its network.
+func (s *server) listens(t *testing.T) []port {
 	t.Helper()
-	ports := []int32{}
-	for _, table := range []string{"tcp", "tcp6"} {
+	ports := []port{}
+	for table, listening := range map[string]string{"tcp": "0A", "tcp6": "0A", "udp": "07", "udp6": "07"} {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", s.PID(), table))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(string(b)) {
 			f := strings.Fields(line)
-			const address, state, inode, listening = 1, 3, 9, "0A"
+			const address, state, inode = 1, 3, 9
 			if f[state] != listening || !s.holds(t, "socket:["+f[inode]+"]") {
 				continue
 			}
 			_, hex, _ := strings.Cut(f[address], ":")
-			port, err := strconv.ParseInt(hex, 16, 32)
+			n, err := strconv.ParseInt(hex, 16, 32)
 			if err != nil {
 				t.Fatal(err)
 			}
-			ports = append(ports, int32(port))
+			ports = append(ports, port{corev1.Protocol(strings.ToUpper(strings.TrimSuffix(table, "6"))), int32(n)})
 		}
 	}
-	slices.Sort(ports)
-	return slices.Compact(ports)
+	return sorted(ports)
 }
 
 // holds says whether the server has a file open.
@@ -308,20 +319,19 @@ func (s *server) holds(t *testing.T, file string) bool {
 }
 
 // exposed are the ports of the server that Services point at.
-func (s *server) exposed(t *testing.T) []int32 {
+func (s *server) exposed(t *testing.T) []port {
 	t.Helper()
-	ports := []int32{}
+	ports := []port{}
 	for _, svc := range s.services(t) {
 		for _, p := range svc.Spec.Ports {
 			n, err := s.Port(p.TargetPort)
 			if err != nil {
 				t.Fatalf("Service %s: %v", svc.GetName(), err)
 			}
-			ports = append(ports, n)
+			ports = append(ports, port{p.Protocol, n})
 		}
 	}
-	slices.Sort(ports)
-	return slices.Compact(ports)
+	return sorted(ports)
 }
 
 // uses says whether the server reads an input.

@@ -12,6 +12,7 @@ local checks = {
   {"DatabaseReady", "True", "Progressing", {KindMissing = "Degraded"}},
   {"ServiceMonitorReady", "True", "Degraded", {}},
   {"DeletionProtectionReady", "True", "Progressing", {}},
+  {"ServicesInSync", "True", "Degraded", {}},
   {"RestartPending", "False", "Progressing", {ManualPolicy = "Suspended", Refused = "Degraded"}},
   {"Progressing", "False", "Progressing", {}},
   {"Ready", "True", "Progressing", {}},
