@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 
 	contract "github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/functest"
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 	"github.com/dittofs/function-dittoserver/test/dittofs/matrix"
@@ -126,13 +128,17 @@ func moveNFS(t *testing.T, s *server) {
 	s.administer(t, "adapter", "disable", "smb")
 }
 
-// turnPortmapperOn does so as the documentation says. The adapter reads its settings when
-// it starts.
+// turnPortmapperOn does so as the README says. The adapter reads its settings when it
+// starts.
 func turnPortmapperOn(t *testing.T, s *server) {
 	t.Helper()
-	s.administer(t, "adapter", "settings", "nfs", "update", "--portmapper-enabled", "--udp-enabled")
-	s.administer(t, "adapter", "disable", "nfs")
-	s.administer(t, "adapter", "enable", "nfs")
+	commands := regexp.MustCompile("(?m)^dfsctl (.*)$").FindAllStringSubmatch(functest.Section(t, "../..", "README.md", "NFSv3 without options"), -1)
+	if len(commands) == 0 {
+		t.Fatal("the README does not say how to turn the portmapper on")
+	}
+	for _, c := range commands {
+		s.administer(t, strings.Fields(c[1])...)
+	}
 }
 
 // checkPortmapper asks the portmapper where NFS and mounts are. It tells the port that the
@@ -161,7 +167,7 @@ func (s *server) portOf(t *testing.T, program, version, protocol uint32) uint32 
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close() //nolint:errcheck // It is only read.
+	defer c.Close()
 	// The answer is its length, six words that say that all is well, and the port.
 	answer := make([]byte, 4*8)
 	if _, err = c.Write(msg); err == nil {

@@ -56,6 +56,8 @@ func TestEndToEnd(t *testing.T) {
 			{12, "Older", older},
 			{15, "WithoutSecret", needsNode(withoutSecret)},
 			{1, "Create", create},
+			{18, "Clients", needsNode(clients)},
+			{18, "LoadBalancers", loadBalancers},
 			{2, "Rotate", rotate},
 			{3, "Order", order},
 			{3, "Together", together},

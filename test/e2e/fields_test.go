@@ -162,9 +162,16 @@ imagePullSecrets: [{name: a}]
 storage: {metadataSize: 1Gi, contentSize: 1Gi, controlPlaneSize: 1Gi, storageClassName: fast, metadataStorageClassName: a, contentStorageClassName: b, controlPlaneStorageClassName: c}
 controlPlane: {port: 8443, certSecretName: tls, clientCASecretName: ca, requireInitialPasswordChange: false}
 metrics: {enabled: true, port: 9100, path: /m, bearerTokenSecret: {name: a, key: b}}
-service: {type: LoadBalancer, annotations: {service.beta.kubernetes.io/load-balancer-source-ranges: 10.0.0.0/8}}
-adapters: [{type: nfs, port: 2049}, {type: smb, port: 445}]
-adapterServices: {enabled: true, type: NodePort, annotations: {a: b}}
+service:
+  type: LoadBalancer
+  annotations: {service.beta.kubernetes.io/load-balancer-source-ranges: 10.0.0.0/8}
+  loadBalancerClass: example.com/a
+  loadBalancerSourceRanges: [10.0.0.0/8]
+  externalTrafficPolicy: Local
+  ipFamilyPolicy: PreferDualStack
+  ipFamilies: [IPv4]
+adapters: [{type: nfs, port: 2049, servicePort: 2050, portmapper: {enabled: true, port: 10112}}, {type: smb, port: 445, servicePort: 446}]
+adapterServices: {enabled: true, type: NodePort, annotations: {a: b}, externalTrafficPolicy: Cluster}
 networkPolicy:
   enabled: true
   from:
@@ -354,6 +361,10 @@ func validFields() []string {
 		`metrics: {enabled: true, serviceMonitor: {enabled: true, interval: 1m30s}}`,
 		`adapters: []`,
 		`adapters: [{type: smb, port: 445}]`,
+		`adapters: [{type: nfs, servicePort: 12049, portmapper: {enabled: true, port: 111}}, {type: smb, servicePort: 2049}]`,
+		`adapters: [{type: nfs, port: 2049, portmapper: {enabled: true}}, {type: smb, portmapper: {enabled: false, port: 111}}]`,
+		`{service: {type: NodePort, externalTrafficPolicy: Local}, adapterServices: {ipFamilyPolicy: SingleStack, ipFamilies: [IPv4]}}`,
+		`adapterServices: {type: LoadBalancer, loadBalancerClass: internal, loadBalancerSourceRanges: ["2001:db8::/32", 10.0.0.0/8], ipFamilyPolicy: PreferDualStack}`,
 		`{adapterServices: {enabled: false}, adapters: [{type: nfs}]}`,
 		`service: {type: LoadBalancer, annotations: {service.beta.kubernetes.io/load-balancer-source-ranges: " 10.0.0.0/8 , 2001:db8::/32 "}}`,
 		`service: {type: LoadBalancer, annotations: {service.beta.kubernetes.io/load-balancer-source-ranges: " "}}`,
@@ -438,6 +449,17 @@ func invalidFields() []string {
 		`metrics: {enabled: true, path: "/{a"}`,
 		`metrics: {enabled: true, serviceMonitor: {enabled: true, interval: 30s1m}}`,
 		`service: {annotations: {service.beta.kubernetes.io/load-balancer-source-ranges: 10.0.0.0/8}}`,
+		`service: {loadBalancerClass: internal}`,
+		`service: {type: LoadBalancer, loadBalancerClass: a/b/c}`,
+		`service: {externalTrafficPolicy: Local}`,
+		`service: {ipFamilies: [IPv4, IPv6]}`,
+		`service: {ipFamilyPolicy: PreferDualStack, ipFamilies: [IPv4, IPv4]}`,
+		`adapterServices: {type: NodePort, loadBalancerSourceRanges: [10.0.0.0/8]}`,
+		`adapterServices: {type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.0]}`,
+		`adapters: [{type: smb, portmapper: {enabled: true}}]`,
+		`adapters: [{type: nfs, servicePort: 111, portmapper: {enabled: true}}]`,
+		`adapters: [{type: nfs, portmapper: {enabled: true, port: 8080}}]`,
+		`adapters: [{type: nfs, servicePort: 445}, {type: smb}]`,
 		`adapterServices: {type: LoadBalancer, annotations: {service.beta.kubernetes.io/load-balancer-source-ranges: "10.0.0.0"}}`,
 		`networkPolicy: {enabled: true, from: [{ipBlock: {cidr: 10.0.0.0/8, except: [192.168.0.0/16]}}]}`,
 		`networkPolicy: {enabled: true, from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.0.0.0/8]}}]}`,

@@ -111,8 +111,11 @@ func (s *scenario) row(name, well string) string {
 	if _, err := login("not the password"); err == nil {
 		return "it takes any password"
 	}
-	if name == "adapter-ports" { // The server is told by its own API.
+	switch name { // The server is told by its own API.
+	case "adapter-ports":
 		s.dfsctl(home, "adapter", "edit", "nfs", "--port", "20490")
+	case "clients":
+		s.turnPortmapperOn(home)
 	}
 	log, err := s.cluster.CoreV1().Pods(ns).GetLogs(srv.Name+"-0", &corev1.PodLogOptions{}).DoRaw(s.ctx)
 	must(s, err)
@@ -127,6 +130,9 @@ func (s *scenario) row(name, well string) string {
 			continue
 		}
 		for _, port := range svc.Spec.Ports {
+			if port.Protocol != corev1.ProtocolTCP {
+				continue
+			}
 			address := net.JoinHostPort(svc.Spec.ClusterIP, strconv.Itoa(int(port.Port)))
 			err := await(s.ctx, svc.Name+" to lead somewhere", func(ctx context.Context) error {
 				c, err := (&net.Dialer{Timeout: tryTimeout}).DialContext(ctx, "tcp", address)

@@ -35,6 +35,7 @@ func particular() map[string][]func(*scenario, *server) string {
 		"metrics":         {metricsAt("/stats", "", http.StatusOK)},
 		"metrics-token":   scraped(),
 		"network-policy":  {(*scenario).policyFits},
+		"clients":         {(*scenario).policyFits},
 		"service-monitor": scraped(),
 		"pod":             {(*scenario).runsAsItsUser},
 		"everything": append(scraped(), (*scenario).usesPostgres, (*scenario).usesTLSToPostgres, (*scenario).showsCertificate,
