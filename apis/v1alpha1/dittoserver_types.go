@@ -198,6 +198,46 @@ type DittoServerSpec struct {
 	// the server.
 	// +optional
 	PodAnnotations map[string]string `json:"podAnnotations,omitempty"`
+
+	// ServiceAccountName of the pod, which has no token of it unless a projected volume
+	// asks for one: the server does not talk to Kubernetes.
+	// +kubebuilder:validation:Pattern=`^$|^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+
+	// Env are additional variables of the server: values, keys of Secrets and ConfigMaps
+	// of the namespace, and fields of the pod. Each setting of DittoFS has a variable
+	// (DITTOFS_GC_AUTO_INTERVAL is gc.auto_interval). Those that another field of this
+	// spec sets are refused. A change restarts the server.
+	// +kubebuilder:validation:MaxItems=256
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Env []corev1.EnvVar `json:"env,omitempty"`
+
+	// EnvFrom are Secrets and ConfigMaps of the namespace whose keys are all variables of
+	// the server. The variables of env take precedence. A change restarts the server.
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
+	// +optional
+	EnvFrom []corev1.EnvFromSource `json:"envFrom,omitempty"`
+
+	// Volumes are additional volumes of the pod.
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Volumes []Volume `json:"volumes,omitempty"`
+
+	// VolumeMounts say where the additional volumes are in the server's container. None
+	// may hide what the server has or writes. subPathExpr, mountPropagation and
+	// recursiveReadOnly are not supported.
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=map
+	// +listMapKey=mountPath
+	// +optional
+	VolumeMounts []corev1.VolumeMount `json:"volumeMounts,omitempty"`
 }
 
 // StorageSpec describes the server's volumes. Kubernetes cannot change the

@@ -56,6 +56,13 @@ func (s *DittoServerSpec) validatePod(spec *field.Path) field.ErrorList {
 	if c := s.PriorityClassName; c != "" && len(validation.IsDNS1123Subdomain(c)) > 0 {
 		errs = append(errs, field.Invalid(spec.Child("priorityClassName"), c, "must be the name of a PriorityClass"))
 	}
+	if a := s.ServiceAccountName; a != "" && len(validation.IsDNS1123Subdomain(a)) > 0 {
+		errs = append(errs, field.Invalid(spec.Child("serviceAccountName"), a, "must be the name of a ServiceAccount of the DittoServer's namespace"))
+	}
+	errs = append(errs, validateEnv(s.Env, spec.Child("env"))...)
+	errs = append(errs, validateEnvFrom(s.EnvFrom, spec.Child("envFrom"))...)
+	errs = append(errs, s.validateVolumes(spec.Child("volumes"))...)
+	errs = append(errs, s.validateVolumeMounts(spec.Child("volumeMounts"))...)
 	errs = append(errs, ValidateResources(s.Resources, spec.Child("resources"))...)
 	errs = append(errs, validateTolerations(s.Tolerations, spec.Child("tolerations"))...)
 	errs = append(errs, validateSpread(s.TopologySpreadConstraints, spec.Child("topologySpreadConstraints"))...)

@@ -54,6 +54,7 @@ func specSchema(t *testing.T) *schema {
 // says, and its API server checks.
 var kubernetes = []string{
 	"resources", "securityContext", "podSecurityContext", "affinity", "tolerations", "topologySpreadConstraints", "imagePullSecrets", "networkPolicy.from",
+	"env", "envFrom", "volumes", "volumeMounts",
 }
 
 // walk visits all fields below a schema, with their paths.

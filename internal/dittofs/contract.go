@@ -24,10 +24,13 @@ const (
 // turned on in the adapter's settings. By default it is off.
 const PortmapperPort int32 = 10111
 
+// Program is the server in its image.
+const Program = "/app/dfs"
+
 // Command starts the server in the foreground, with the configuration at
 // ConfigDir/ConfigFile.
 func Command() (command, args []string) {
-	return []string{"/app/dfs"}, []string{"start", "--foreground", "--config", ConfigDir + "/" + ConfigFile}
+	return []string{Program}, []string{"start", "--foreground", "--config", ConfigDir + "/" + ConfigFile}
 }
 
 // Paths in the server's container.

@@ -184,6 +184,20 @@ func (c *Cluster) UnsetSecret(name, key string) {
 // DeleteSecret deletes a Secret.
 func (c *Cluster) DeleteSecret(name string) { c.DeleteObject("Secret", name) }
 
+// SetConfigMap sets a key of a ConfigMap of the user's in the DittoServer's namespace,
+// which it creates if need be.
+func (c *Cluster) SetConfigMap(name, key, value string) {
+	c.Helper()
+	c.Pull()
+	id := ID("ConfigMap", name)
+	o, ok := c.Objects[id]
+	if !ok {
+		o = Object(c, fmt.Sprintf("{apiVersion: v1, kind: ConfigMap, metadata: {name: %s, namespace: %s}, data: {}}", name, Namespace))
+	}
+	c.Put(id, With(c, o, "data["+key+"]", value))
+	c.Show()
+}
+
 // Edit a field of a composed resource, behind Crossplane's back.
 func (c *Cluster) Edit(name, path string, value any) {
 	c.Helper()

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
+	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
@@ -248,5 +250,49 @@ func golden(t *testing.T, file string, o manifests.Objects) {
 	}
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
 		t.Errorf("Build(...): -want (%s), +got (make update-golden accepts it):\n%s", file, diff)
+	}
+}
+
+// TestReserved compares what the function renders with what users cannot take: names of
+// volumes, paths of mounts and names of variables.
+func TestReserved(t *testing.T) {
+	specs, err := filepath.Glob("testdata/*.spec.yaml")
+	if err != nil || len(specs) == 0 {
+		t.Fatalf("no specs found: %v", err)
+	}
+	for _, file := range specs {
+		spec, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ds := dittoServer(t, string(spec))
+		ds.Spec.Env, ds.Spec.Volumes, ds.Spec.VolumeMounts = nil, nil, nil
+		ss := build(t, ds, manifests.Options{}).StatefulSet
+		pod := ss.Spec.Template.Spec
+
+		for _, v := range pod.Volumes {
+			if !v1alpha1.ReservedVolume(v.Name) {
+				t.Errorf("%s: a user could have a volume with the name of the function's volume %s", file, v.Name)
+			}
+		}
+		for _, c := range ss.Spec.VolumeClaimTemplates {
+			if !v1alpha1.ReservedVolume(c.Name) {
+				t.Errorf("%s: a user could have a volume with the name of the claim %s", file, c.Name)
+			}
+		}
+		for _, m := range pod.Containers[0].VolumeMounts {
+			if !slices.Contains(dittofs.Paths(), m.MountPath) {
+				t.Errorf("%s: a user could mount something at %s", file, m.MountPath)
+			}
+		}
+		for _, e := range pod.Containers[0].Env {
+			if _, taken := dittofs.FieldOf(e.Name); !taken {
+				t.Errorf("%s: a user could set %s, too", file, e.Name)
+			}
+		}
+		ds.Spec.Env = []corev1.EnvVar{{Name: "A", ValueFrom: &corev1.EnvVarSource{ResourceFieldRef: &corev1.ResourceFieldSelector{ContainerName: manifests.ContainerName, Resource: "limits.cpu"}}}}
+		if errs := ds.Validate(); len(errs) > 0 {
+			t.Errorf("%s: the container that is rendered is refused: %v", file, errs)
+		}
 	}
 }

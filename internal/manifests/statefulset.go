@@ -61,6 +61,11 @@ func podTemplate(ds *v1alpha1.DittoServer, im Immutable, config string) corev1.P
 			TopologySpreadConstraints:     ds.Spec.TopologySpreadConstraints,
 			PriorityClassName:             ds.Spec.PriorityClassName,
 
+			// Kubernetes stores the name in both fields, and takes it from the old one once
+			// the new one is gone. So both are sent, and both go.
+			ServiceAccountName:       ds.Spec.ServiceAccountName,
+			DeprecatedServiceAccount: ds.Spec.ServiceAccountName,
+
 			// The server does not talk to Kubernetes.
 			AutomountServiceAccountToken: new(false),
 
@@ -81,6 +86,7 @@ func podTemplate(ds *v1alpha1.DittoServer, im Immutable, config string) corev1.P
 	for _, v := range secretVolumes(&ds.Spec) {
 		c.VolumeMounts = append(c.VolumeMounts, v.mount())
 	}
+	c.VolumeMounts = append(c.VolumeMounts, ds.Spec.VolumeMounts...)
 
 	return t
 }
@@ -92,7 +98,8 @@ func container(ds *v1alpha1.DittoServer) corev1.Container {
 		Image:           ds.Spec.Image,
 		Command:         command,
 		Args:            args,
-		Env:             env(ds),
+		Env:             append(env(ds), extraEnv(&ds.Spec)...),
+		EnvFrom:         ds.Spec.EnvFrom,
 		ImagePullPolicy: ds.Spec.ImagePullPolicy,
 		Ports:           containerPorts(&ds.Spec),
 		SecurityContext: securityContext(ds.Spec.SecurityContext),
@@ -170,7 +177,7 @@ func volumes(ds *v1alpha1.DittoServer, config string) []corev1.Volume {
 	for _, v := range secretVolumes(&ds.Spec) {
 		vs = append(vs, v.volume())
 	}
-	return vs
+	return append(vs, extraVolumes(&ds.Spec)...)
 }
 
 // gracePeriod returns how long the server may take to stop, in seconds.

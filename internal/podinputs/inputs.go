@@ -46,11 +46,13 @@ type Input struct {
 // behind it can be renamed without a restart. Names of containers have no blanks, so
 // different inputs have different names.
 func (i Input) Name() string {
-	if i.Env != "" || i.File == "" {
-		return i.Container + " env " + i.Env
+	if i.isFile() {
+		return i.Container + " file " + i.File
 	}
-	return i.Container + " file " + i.File
+	return i.Container + " env " + i.Env
 }
+
+func (i Input) isFile() bool { return i.Env == "" && i.File != "" }
 
 // Live says whether a change reaches the process without a restart.
 func (i Input) Live() bool { return i.File != "" && !i.SubPath && dittofs.IsLive(i.File) }

@@ -72,8 +72,15 @@ func Resolve(inputs []Input, sources Sources, absent map[Ref]Absent) Resolution 
 		case absent[in.Source].Creating:
 			r.Creating = append(r.Creating, in.Source)
 		default:
+			s = s.of(&in)
 			for _, each := range in.each(s) {
 				name := cmp.Or(each.Env, each.File)
+				if text := in.hides(name); text != "" {
+					r.Problems = append(r.Problems, Problem{Source: each.Source, Key: each.Key, Text: text})
+					b, found, _ := s.Value(each.Key)
+					r.Restart = append(r.Restart, Value{Name: each.Name(), Present: found, Bytes: b})
+					continue
+				}
 				read[name], origins[name] = r.add(each, s, absent), each
 			}
 		}
@@ -115,6 +122,19 @@ func Gone(inputs []Input, sources Sources) []Problem {
 	return slices.Compact(ps)
 }
 
+// hides says what is wrong with a variable that is among all keys of an object: it must not
+// be what the spec sets. The spec itself can say so of no such variable.
+func (i Input) hides(variable string) string {
+	if i.Key != "" || i.isFile() {
+		return ""
+	}
+	specField, taken := dittofs.FieldOf(variable)
+	if !taken {
+		return ""
+	}
+	return fmt.Sprintf("the server would read it as %s, which is what spec.%s sets. Remove the key, or read the others with another prefix in spec.envFrom", variable, specField)
+}
+
 // each returns one input per key of the source if the input is all keys.
 func (i Input) each(s *Source) []Input {
 	if i.Key != "" || s == nil {
@@ -146,7 +166,7 @@ func (r *Resolution) add(in Input, s *Source, absent map[Ref]Absent) []byte {
 		problem = cmp.Or(absent[in.Source].Text, "the "+in.Source.Kind+" does not exist")
 	case !found && !in.Optional:
 		problem = "the " + in.Source.Kind + " has no such key in its data" + s.has()
-	case found && len(b) == 0 && !in.Optional:
+	case found && len(b) == 0 && !in.Optional && dittofs.Known(cmp.Or(in.Env, in.File)):
 		problem = "its value is empty"
 	case found:
 		v.Present, v.Bytes = true, b

@@ -103,7 +103,7 @@ func TestResolve(t *testing.T) {
 				required: lookedUp(t, "ConfigMap", "m", map[string]any{"data": map[string]any{"a": "value"}, "binaryData": map[string]any{"b": "AAE="}}),
 			},
 			want: Resolution{
-				Problems: []Problem{{Source: ConfigMap("m"), Key: "c", Text: "the ConfigMap has no such key in its data. It has a, b"}},
+				Problems: []Problem{{Source: ConfigMap("m"), Key: "c", Text: "the ConfigMap has no such key in its data. It has a"}},
 				Restart:  []Value{{Name: "c env A", Present: true, Bytes: []byte("value")}, {Name: "c env C"}, {Name: "c file /b", Present: true, Bytes: []byte{0, 1}}},
 			},
 		},
@@ -121,11 +121,72 @@ func TestResolve(t *testing.T) {
 			want:   Resolution{Restart: []Value{{Name: "c env A"}}},
 		},
 		"ValueEmpty": {
-			reason: "A value that is needed and empty is a problem.",
-			args:   args{inputs: []Input{{Container: "c", Env: "A", Source: Secret("s"), Key: "a"}}, required: required(t, "s", map[string]any{"a": ""})},
+			reason: "A value that the server needs and that is empty is a problem.",
+			args:   args{inputs: []Input{{Container: "c", Env: dittofs.EnvLDAPBindPassword, Source: Secret("s"), Key: "a"}}, required: required(t, "s", map[string]any{"a": ""})},
 			want: Resolution{
 				Problems: []Problem{{Source: Secret("s"), Key: "a", Text: "its value is empty"}},
-				Restart:  []Value{{Name: "c env A"}},
+				Restart:  []Value{{Name: "c env " + dittofs.EnvLDAPBindPassword}},
+			},
+		},
+		"ValueEmptyOfUser": {
+			reason: "What a user's own variable is for only the user knows, so it may be empty.",
+			args:   args{inputs: []Input{{Container: "c", Env: "A", Source: Secret("s"), Key: "a"}}, required: required(t, "s", map[string]any{"a": ""})},
+			want:   Resolution{Restart: []Value{{Name: "c env A", Present: true, Bytes: []byte{}}}},
+		},
+		"ConfigMapAbsent": {
+			reason: "A ConfigMap that does not exist is a problem like a Secret.",
+			args: args{
+				inputs:   []Input{{Container: "c", Env: "A", Source: ConfigMap("m"), Key: "a"}, {Container: "c", Env: "B", Source: ConfigMap("m"), Key: "b", Optional: true}},
+				required: map[string]*fnv1.Resources{ConfigMap("m").key(): {}},
+			},
+			want: Resolution{
+				Problems: []Problem{{Source: ConfigMap("m"), Key: "a", Text: "the ConfigMap does not exist"}},
+				Restart:  []Value{{Name: "c env A"}, {Name: "c env B"}},
+			},
+		},
+		"ConfigMapBinary": {
+			reason: "The kubelet makes files of binary data, and no variables.",
+			args: args{
+				inputs:   []Input{{Container: "c", Env: "A", Source: ConfigMap("m"), Key: "b"}, {Container: "c", Env: "P_", Source: ConfigMap("m")}, {Container: "c", File: "/mnt/", Source: ConfigMap("m")}},
+				required: lookedUp(t, "ConfigMap", "m", map[string]any{"data": map[string]any{"a": "value"}, "binaryData": map[string]any{"b": "AAE="}}),
+			},
+			want: Resolution{
+				Problems: []Problem{{Source: ConfigMap("m"), Key: "b", Text: "the ConfigMap has no such key in its data. It has a"}},
+				Restart: []Value{
+					{Name: "c env A"},
+					{Name: "c env P_a", Present: true, Bytes: []byte("value")},
+					{Name: "c file /mnt/a", Present: true, Bytes: []byte("value")},
+					{Name: "c file /mnt/b", Present: true, Bytes: []byte{0, 1}},
+				},
+			},
+		},
+		"AllKeysHide": {
+			reason: "A key must not beat what the spec sets, whether that is a Secret or in config.yaml, and it still counts.",
+			args: args{
+				inputs:   []Input{{Container: "c", Env: "DITTOFS_", Source: ConfigMap("m")}},
+				required: lookedUp(t, "ConfigMap", "m", map[string]any{"data": map[string]any{"LOGGING_LEVEL": "DEBUG", "CONTROLPLANE_SECRET": "short", "GC_AUTO_INTERVAL": "5m"}}),
+			},
+			want: Resolution{
+				Problems: []Problem{
+					{Source: ConfigMap("m"), Key: "CONTROLPLANE_SECRET", Text: "the server would read it as DITTOFS_CONTROLPLANE_SECRET, which is what spec.identity.jwt.secretRef sets. Remove the key, or read the others with another prefix in spec.envFrom"},
+					{Source: ConfigMap("m"), Key: "LOGGING_LEVEL", Text: "the server would read it as DITTOFS_LOGGING_LEVEL, which is what spec.logging.level sets. Remove the key, or read the others with another prefix in spec.envFrom"},
+				},
+				Restart: []Value{
+					{Name: "c env DITTOFS_CONTROLPLANE_SECRET", Present: true, Bytes: []byte("short")},
+					{Name: "c env DITTOFS_GC_AUTO_INTERVAL", Present: true, Bytes: []byte("5m")},
+					{Name: "c env DITTOFS_LOGGING_LEVEL", Present: true, Bytes: []byte("DEBUG")},
+				},
+			},
+		},
+		"AllKeysNotAVariable": {
+			reason: "A value that no variable can hold keeps the pod from being created.",
+			args: args{
+				inputs:   []Input{{Container: "c", Source: Secret("s")}},
+				required: required(t, "s", map[string]any{"a": "AA=="}),
+			},
+			want: Resolution{
+				Problems: []Problem{{Source: Secret("s"), Key: "a", Text: values.Check("a", []byte{0})}},
+				Restart:  []Value{{Name: "c env a", Present: true, Bytes: []byte{0}}},
 			},
 		},
 		"ValueEmptyOptional": {
@@ -215,20 +276,21 @@ func TestProblemsAreStable(t *testing.T) {
 
 // TestGone finds what a running server can no longer be started with.
 func TestGone(t *testing.T) {
-	sources := LookUp(observed.NewLookups(map[string]*fnv1.Resources{Secret("gone").key(): {}, Secret("s").key(): required(t, "s", map[string]any{"a": "YQ=="})[Secret("s").key()]}),
-		[]Input{{Source: Secret("gone")}, {Source: Secret("s")}, {Source: Secret("unasked")}}, "ns")
+	sources := LookUp(observed.NewLookups(map[string]*fnv1.Resources{Secret("gone").key(): {}, ConfigMap("gone").key(): {}, Secret("s").key(): required(t, "s", map[string]any{"a": "YQ=="})[Secret("s").key()]}),
+		[]Input{{Source: Secret("gone")}, {Source: ConfigMap("gone")}, {Source: Secret("s")}, {Source: Secret("unasked")}}, "ns")
 
 	cases := map[string]struct {
 		reason string
 		in     Input
 		want   []Problem
 	}{
-		"There":    {reason: "What is there is not gone.", in: Input{Env: "A", Source: Secret("s"), Key: "a"}, want: []Problem{}},
-		"All":      {reason: "A Secret that is read as a whole is not gone with a key.", in: Input{File: "/d/", Source: Secret("s")}, want: []Problem{}},
-		"Secret":   {reason: "A Secret that is gone keeps the pod from starting.", in: Input{Env: "A", Source: Secret("gone"), Key: "a"}, want: []Problem{{Source: Secret("gone"), Key: "a", Text: goneText}}},
-		"Key":      {reason: "A key that is gone keeps the pod from starting.", in: Input{Env: "A", Source: Secret("s"), Key: "b"}, want: []Problem{{Source: Secret("s"), Key: "b", Text: goneText}}},
-		"Optional": {reason: "What may be missing keeps nothing from starting.", in: Input{Env: "A", Source: Secret("gone"), Key: "a", Optional: true}, want: []Problem{}},
-		"Unasked":  {reason: "What Crossplane has not looked up may be there.", in: Input{Env: "A", Source: Secret("unasked"), Key: "a"}, want: []Problem{}},
+		"There":     {reason: "What is there is not gone.", in: Input{Env: "A", Source: Secret("s"), Key: "a"}, want: []Problem{}},
+		"All":       {reason: "A Secret that is read as a whole is not gone with a key.", in: Input{File: "/d/", Source: Secret("s")}, want: []Problem{}},
+		"Secret":    {reason: "A Secret that is gone keeps the pod from starting.", in: Input{Env: "A", Source: Secret("gone"), Key: "a"}, want: []Problem{{Source: Secret("gone"), Key: "a", Text: goneText}}},
+		"Key":       {reason: "A key that is gone keeps the pod from starting.", in: Input{Env: "A", Source: Secret("s"), Key: "b"}, want: []Problem{{Source: Secret("s"), Key: "b", Text: goneText}}},
+		"Optional":  {reason: "What may be missing keeps nothing from starting.", in: Input{Env: "A", Source: Secret("gone"), Key: "a", Optional: true}, want: []Problem{}},
+		"ConfigMap": {reason: "A ConfigMap that is gone keeps the pod from starting too.", in: Input{Env: "A", Source: ConfigMap("gone"), Key: "a"}, want: []Problem{{Source: ConfigMap("gone"), Key: "a", Text: goneText}}},
+		"Unasked":   {reason: "What Crossplane has not looked up may be there.", in: Input{Env: "A", Source: Secret("unasked"), Key: "a"}, want: []Problem{}},
 	}
 
 	for name, tc := range cases {

@@ -85,6 +85,15 @@ func (s *Source) keys() []string {
 	return slices.Sorted(maps.Keys(merged(s.data, s.text)))
 }
 
+// of returns the part of the source that an input can be read from: the kubelet makes no
+// variables of a ConfigMap's binaryData.
+func (s *Source) of(in *Input) *Source {
+	if s == nil || in.Source.Kind != KindConfigMap || in.isFile() {
+		return s
+	}
+	return &Source{Object: s.Object, text: s.text}
+}
+
 // has lists the keys that exist, for a user who expected another.
 func (s *Source) has() string {
 	const most = 10

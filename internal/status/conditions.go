@@ -3,6 +3,7 @@ package status
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dittofs/function-dittoserver/internal/manifests"
@@ -195,9 +196,20 @@ func (v *View) secretsResolved() observed.Condition {
 		c.Message = "Being created: " + refs(s.Creating)
 	case len(s.Pending) > 0:
 		c.Status, c.Reason = observed.Unknown, "Pending"
-		c.Message = "Crossplane has not looked up all Secrets yet"
+		c.Message = "Crossplane has not looked up all " + v.sources() + " yet"
 	}
 	return c
+}
+
+// sources names the kinds of what the pod waits for: ConfigMaps only if it does, because
+// few servers have any beside the function's.
+func (v *View) sources() string {
+	isConfigMap := func(r podinputs.Ref) bool { return r.Kind == podinputs.KindConfigMap }
+	if slices.ContainsFunc(v.Secrets.Pending, isConfigMap) ||
+		slices.ContainsFunc(v.Secrets.Problems, func(p podinputs.Problem) bool { return isConfigMap(p.Source) }) {
+		return "Secrets and ConfigMaps"
+	}
+	return "Secrets"
 }
 
 func list(problems []podinputs.Problem) string {
@@ -317,7 +329,7 @@ func (v *View) restartPending() observed.Condition {
 	case rollout.NameTaken:
 		c.Status, c.Message = observed.True, "The server restarts when the name of its ConfigMap is free"
 	case rollout.SecretsPending, rollout.SecretsMissing, rollout.LookupsPending:
-		c.Status, c.Message = observed.Unknown, "The function can tell whether the server has to restart once its Secrets are known and valid"
+		c.Status, c.Message = observed.Unknown, "The function can tell whether the server has to restart once its "+v.sources()+" are known and valid"
 	}
 	return c
 }
