@@ -38,6 +38,9 @@ func FuzzComposite(f *testing.F) {
 		{"spec.service.annotations": map[string]any{}},
 		{"spec.database.postgresSecretRef": map[string]any{"name": "db"}},
 		{"spec.rollout.policy": "Manual"},
+		{"spec.env": []any{map[string]any{"name": "A", "valueFrom": map[string]any{"configMapKeyRef": map[string]any{"name": "m", "key": "k"}}}}},
+		{"spec.envFrom": []any{map[string]any{"prefix": "DITTOFS_", "secretRef": map[string]any{"name": "jwt"}}}},
+		{"spec.volumes": []any{map[string]any{"name": "v", "projected": map[string]any{"sources": []any{nil}}}}, "spec.volumeMounts": []any{map[string]any{"name": "v", "mountPath": "/v"}}},
 		{"status.conditions": []any{"none", nil, map[string]any{"type": 1}}},
 		{"metadata": nil},
 		{"metadata.generation": -1e300},
@@ -103,6 +106,29 @@ func FuzzSecret(f *testing.F) {
 		run(t, c, func(req *fnv1.RunFunctionRequest) {
 			for _, r := range req.GetRequiredResources() {
 				r.Items = append(r.Items, &fnv1.Resource{Resource: parse(t, j)})
+			}
+		})
+	})
+}
+
+func FuzzConfigMap(f *testing.F) {
+	c := newCluster(f)
+	withExtras(c)
+	c.Settle()
+	o := c.Stored("ConfigMap", "tuning")
+	seed(f, o)
+	for _, field := range []string{"kind", "metadata", "metadata.name", "data", "data.gc", "binaryData", "binaryData.gc"} {
+		for _, v := range []any{nil, "", "none", 1, map[string]any{}, []any{nil}} {
+			seed(f, functest.With(f, o, field, v))
+		}
+	}
+
+	f.Fuzz(func(t *testing.T, j []byte) {
+		run(t, c, func(req *fnv1.RunFunctionRequest) {
+			for name, r := range req.GetRequiredResources() {
+				if strings.HasPrefix(name, "configmap/") {
+					r.Items = []*fnv1.Resource{{Resource: parse(t, j)}}
+				}
 			}
 		})
 	})

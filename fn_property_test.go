@@ -92,6 +92,9 @@ func randomSpec(c *cluster, r *rand.Rand) {
 		c.Set("spec.replicas", r.IntN(2))
 	}
 	if r.IntN(3) == 0 {
+		withExtras(c)
+	}
+	if r.IntN(3) == 0 {
 		c.SetInput(fmt.Sprintf("missingSecrets: %s\nincludeGeneration: %t\nttl: %s", pick(r, "Hold", "Proceed"), r.IntN(2) == 0, pick(r, "60s", "1h")))
 	}
 }
@@ -107,6 +110,10 @@ func randomChange(c *cluster, r *rand.Rand) {
 		func() { c.SetSecret("jwt", "key", strings.Repeat("k", 32+r.IntN(32))) },
 		func() { c.SetSecret("admin", "password", strings.Repeat("p", r.IntN(80))) },
 		func() { c.SetSecret("jwt", "other", "value") },
+		func() { c.SetSecret("s3", "REGION", "eu-west-1") },
+		func() { c.SetConfigMap("tuning", "gc", "6m") },
+		func() { c.DeleteObject("ConfigMap", "tuning") },
+		func() { c.SetConfigMap("later", pick(r, "LATER", "DITTOFS_LOGGING_LEVEL"), "DEBUG") },
 		func() { delete(c.Composed, manifests.StatefulSetResource) },
 		func() { delete(c.Composed, c.configMap()) },
 		func() { c.Edit(c.configMap(), "data[config.yaml]", "edited: true") },
@@ -123,12 +130,12 @@ func randomChange(c *cluster, r *rand.Rand) {
 	}
 }
 
-// randomLookUps has Crossplane look up the required Secrets with all kinds of
-// results.
+// randomLookUps has Crossplane look up the required Secrets and ConfigMaps with all
+// kinds of results.
 func randomLookUps(c *cluster, req *fnv1.RunFunctionRequest, r *rand.Rand) {
 	for _, name := range slices.Sorted(maps.Keys(req.GetRequiredResources())) {
 		found := req.GetRequiredResources()[name]
-		if !strings.HasPrefix(name, "secret/") {
+		if !isInput(name) {
 			continue
 		}
 		switch r.IntN(24) {
@@ -158,6 +165,11 @@ func randomLookUps(c *cluster, req *fnv1.RunFunctionRequest, r *rand.Rand) {
 	}
 }
 
+// isInput says whether a requirement is for something that the pod reads.
+func isInput(name string) bool {
+	return strings.HasPrefix(name, "secret/") || strings.HasPrefix(name, "configmap/")
+}
+
 // create has the function answer when no composed resource exists, and every name is
 // free.
 func create(c *cluster, req *fnv1.RunFunctionRequest) *fnv1.RunFunctionResponse {
@@ -167,7 +179,7 @@ func create(c *cluster, req *fnv1.RunFunctionRequest) *fnv1.RunFunctionResponse 
 	for range functest.MaxCalls {
 		rsp, complete := c.Call(req), true
 		for name := range rsp.GetRequirements().GetResources() {
-			if _, answered := req.GetRequiredResources()[name]; !answered && !strings.HasPrefix(name, "secret/") {
+			if _, answered := req.GetRequiredResources()[name]; !answered && !isInput(name) {
 				req.RequiredResources[name] = &fnv1.Resources{}
 				complete = false
 			}

@@ -62,6 +62,11 @@ func TestSecrecy(t *testing.T) {
 			c.SetInput("missingSecrets: Proceed")
 			c.DeleteSecret("admin")
 		}},
+		"Extras": {reason: "What is wrong with a user's own variable should be said without its value.", when: func(c *cluster) {
+			withExtras(c)
+			c.SetSecret("s3", "ACCESS_KEY", canary+"\xff")
+			c.SetSecret("s3", "ACCESS", canary+strings.Repeat("3", 32))
+		}},
 		"StatefulSetBad": {reason: "An observed object that cannot be read should not be quoted with its values.", when: func(c *cluster) {
 			c.Edit(manifests.StatefulSetResource, "spec.selector", "none")
 		}},

@@ -54,6 +54,8 @@ func (w *world) record(c *call) {
 	case functest.HashOf(observed) != h:
 		w.saw("advanced")
 		w.sayf("  it advances from %.6s to %.6s", functest.HashOf(observed), h)
+	case held == "UNKNOWN SecretsMissing" && strings.Contains(functest.FullCondition(c.Response, "SecretsResolved").GetMessage(), `ConfigMap "extra"`):
+		w.saw("held for a ConfigMap")
 	case held == "UNKNOWN SecretsMissing":
 		w.saw("held for Secrets")
 	case held == "ManualPolicy":

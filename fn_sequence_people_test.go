@@ -23,6 +23,13 @@ func (w *world) changeSpec() {
 		func() (string, any) { return "spec.metrics.enabled", n(2) == 0 },
 		func() (string, any) { return "spec.shutdownTimeout", fmt.Sprint(10+n(3), "s") },
 		func() (string, any) { return "spec.controlPlane.certSecretName", pick(w.r, "tls", "") },
+		func() (string, any) {
+			return "spec.env", []any{map[string]any{"name": "A", "valueFrom": map[string]any{"configMapKeyRef": map[string]any{"name": "extra", "key": pick(w.r, "a", "b")}}}}
+		},
+		func() (string, any) {
+			return "spec.envFrom", []any{map[string]any{"prefix": pick(w.r, "P_", "Q_"), "configMapRef": map[string]any{"name": "extra"}}}
+		},
+		func() (string, any) { return pick(w.r, "spec.env", "spec.envFrom"), "" },
 		func() (string, any) { return "spec.rollout.policy", pick(w.r, "Manual", "Automatic") },
 		func() (string, any) { return "spec.replicas", min(n(4), 1) },
 	}
@@ -65,7 +72,7 @@ func (w *world) newToken() {
 
 func (w *world) changeSecret() {
 	w.values++
-	n := w.r.IntN(7)
+	n := w.r.IntN(9)
 	w.sayf("  %d", n)
 	switch n {
 	case 0, 1:
@@ -77,6 +84,10 @@ func (w *world) changeSecret() {
 	case 4:
 		w.SetSecret(pick(w.r, "jwt", "admin"), "key", "short")
 		w.SetSecret("admin", "password", "")
+	case 5:
+		w.SetConfigMap("extra", pick(w.r, "a", "b", "c"), fmt.Sprint(w.values))
+	case 6:
+		w.DeleteObject("ConfigMap", "extra")
 	default:
 		w.restoreSecrets()
 	}
@@ -87,16 +98,30 @@ func (w *world) restoreSecrets() {
 	w.SetSecret("admin", "password", functest.AdminPassword)
 	w.SetSecret("tls", "tls.crt", string(w.certificate.Cert))
 	w.SetSecret("tls", "tls.key", string(w.certificate.Key))
+	w.SetConfigMap("extra", "a", "1")
+	w.SetConfigMap("extra", "b", "1")
 }
 
-// missing says whether a Secret that a DittoServer refers to is not as it should be.
+// missing says whether a Secret or a ConfigMap that a DittoServer refers to is not as it
+// should be.
 func (w *world) missing(xr *structpb.Struct) bool {
 	has := func(name, key string, least int) bool {
 		return len(functest.ValueAt(w.Objects[functest.ID("Secret", name)], "data", key).GetStringValue()) >= least
 	}
-	return !has("jwt", "key", 44) || !has("admin", "password", 1) ||
+	return w.extraMissing(xr) || !has("jwt", "key", 44) || !has("admin", "password", 1) ||
 		functest.StringOf(xr, "spec", "controlPlane", "certSecretName") != "" && (!has("tls", "tls.crt", 1) || !has("tls", "tls.key", 1)) ||
 		functest.ValueAt(xr, "spec", "percona", "enabled").GetBoolValue() && !has("files-postgres-pguser-dittofs", "password", 1)
+}
+
+// extraMissing says so of the ConfigMap of the user's own variables.
+func (w *world) extraMissing(xr *structpb.Struct) bool {
+	extra := w.Objects[functest.ID("ConfigMap", "extra")]
+	for _, v := range functest.ValueAt(xr, "spec", "env").GetListValue().GetValues() {
+		if functest.ValueAt(extra, "data", functest.StringOf(v.GetStructValue(), "valueFrom", "configMapKeyRef", "key")) == nil {
+			return true
+		}
+	}
+	return extra == nil && functest.ValueAt(xr, "spec", "envFrom") != nil
 }
 
 // database turns Percona's on, and then has it become ready. It is not turned off

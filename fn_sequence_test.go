@@ -28,7 +28,7 @@ const (
 )
 
 // TestAnySequence takes a server through all that may happen to it, in an order that
-// is made at random: its spec and its Secrets change, Crossplane is interrupted, is
+// is made at random: its spec, its Secrets and ConfigMaps of its user change, Crossplane is interrupted, is
 // late or observes what is no longer so, objects are deleted behind its back, and pods
 // restart. In the middle of all that:
 //
@@ -82,7 +82,7 @@ func TestAnySequence(t *testing.T) {
 
 // Situations that must all come up.
 var situations = []string{
-	"advanced", "held for Secrets", "held by Manual", "held for its ConfigMap", "moved by a token", "created", "replaced while stopped",
+	"advanced", "held for Secrets", "held for a ConfigMap", "held by Manual", "held for its ConfigMap", "moved by a token", "created", "replaced while stopped",
 	"interrupted", "interrupted before the StatefulSet", "refused by quota", "late", "late hold", "lagging StatefulSet", "lagging ConfigMap", "lagging DittoServer", "lagging after a token", "lagging after a rollout",
 	"conflict", "function crashed", "ConfigMap deleted", "ConfigMap restored", "StatefulSet orphaned", "DittoServer orphaned",
 	"scaled", "restarted by kubectl", "webhook", "process restarted while held", "pod deleted while held", "pod deleted while replaced", "pod waits", "pod of an older template", "three changes in a hurry", "change taken back",

@@ -135,9 +135,13 @@ func (i Input) hides(variable string) string {
 	return fmt.Sprintf("the server would read it as %s, which is what spec.%s sets. Remove the key, or read the others with another prefix in spec.envFrom", variable, specField)
 }
 
-// each returns one input per key of the source if the input is all keys.
+// each returns one input per key of the source if the input is all keys. An object that may
+// be missing, and is, has none.
 func (i Input) each(s *Source) []Input {
-	if i.Key != "" || s == nil {
+	switch {
+	case i.Key == "" && s == nil && i.Optional:
+		return nil
+	case i.Key != "" || s == nil:
 		return []Input{i}
 	}
 	ins := []Input{}

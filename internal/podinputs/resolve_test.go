@@ -230,6 +230,11 @@ func TestResolve(t *testing.T) {
 			args:   args{inputs: []Input{{Container: "c", File: "/mnt/", Source: Secret("s")}}, required: required(t, "s", map[string]any{})},
 			want:   Resolution{},
 		},
+		"AllKeysAbsentOptional": {
+			reason: "What may be missing, and is, is no more than what has no keys: creating it without any restarts nothing.",
+			args:   args{inputs: []Input{{Container: "c", Env: "P_", Source: Secret("s"), Optional: true}}, required: absent},
+			want:   Resolution{},
+		},
 		"Live": {
 			reason: "What the server reads again is checked, but a restart changes nothing about it.",
 			args: args{
