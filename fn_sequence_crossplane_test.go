@@ -24,7 +24,8 @@ type call struct {
 
 	req *fnv1.RunFunctionRequest
 
-	// Missing says that Secrets were not as they should be.
+	// Missing says that Secrets or ConfigMaps were not as they should be, as far as it was
+	// told.
 	missing bool
 
 	// Stale is set if what it was told may be no longer so, and late if that is true of
@@ -59,7 +60,7 @@ func (w *world) seenBy(but trouble) (objects map[functest.ObjectID]*structpb.Str
 		if lags(id, o) {
 			objects[id] = o
 			// Crossplane deletes nothing that it sees without an owner, and forgets it.
-			w.leaky = w.leaky || id.Kind == "ConfigMap" && functest.Controller(o) == ""
+			w.leaky = w.leaky || id.Kind == "ConfigMap" && id.Name != "extra" && functest.Controller(o) == ""
 		}
 	}
 	if slices.Contains(but.kinds, "DittoServer") {
@@ -79,7 +80,7 @@ func (w *world) ask(but trouble) *call {
 
 	live, xr := w.Objects, w.XR
 	seen, told := w.seenBy(but)
-	c := &call{missing: w.missing(told), stale: but.lag > 0, late: but.lag > 0 && !slices.Equal(but.kinds, []string{"StatefulSet"})}
+	c := &call{stale: but.lag > 0, late: but.lag > 0 && !slices.Equal(but.kinds, []string{"StatefulSet"})}
 	w.XR = told
 	defer func() { w.Objects, w.XR = live, xr }()
 
@@ -96,6 +97,7 @@ func (w *world) ask(but trouble) *call {
 		w.Errorf("Crossplane can no longer call the function: %v", err)
 	}
 	w.Objects = seen
+	c.missing = w.missing(told)
 
 	// It remembers what was required at last.
 	required := &fnv1.Requirements{}

@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
-	"github.com/dittofs/function-dittoserver/internal/values"
 )
 
 // Anything more is a mistake.
@@ -42,7 +41,7 @@ func validateEnv(env []corev1.EnvVar, p *field.Path) field.ErrorList {
 			errs = append(errs, field.Forbidden(at.Child("name"), fmt.Sprintf("%s is what spec.%s sets. Remove the variable, and set that instead", e.Name, f)))
 			continue
 		}
-		if problem := values.Check(e.Name, []byte(e.Value)); problem != "" {
+		if problem := dittofs.CheckVariable(e.Name, []byte(e.Value)); problem != "" {
 			errs = append(errs, field.Invalid(at.Child("value"), "", problem))
 		}
 		errs = append(errs, validateEnvSource(e, at.Child("valueFrom"))...)

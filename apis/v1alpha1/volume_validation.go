@@ -176,6 +176,18 @@ func validateFilePath(file string, p *field.Path) field.ErrorList {
 	if path.Clean(file) != file || path.IsAbs(file) || strings.HasPrefix(file, "..") || file == "." || strings.ContainsFunc(file, unicode.IsControl) {
 		return field.ErrorList{field.Invalid(p, file, "must be a path in the volume, such as dir/file, without '..'")}
 	}
+	return validateNames(file, p)
+}
+
+// maxPathName is the longest name that a file system has, in bytes.
+const maxPathName = 255
+
+func validateNames(file string, p *field.Path) field.ErrorList {
+	for name := range strings.SplitSeq(file, "/") {
+		if len(name) > maxPathName {
+			return field.ErrorList{field.Invalid(p, file, fmt.Sprintf("must not have a name of more than %d bytes in it", maxPathName))}
+		}
+	}
 	return validateLength(p, file, maxText)
 }
 
@@ -224,7 +236,7 @@ func validateMountPath(dir string, p *field.Path) field.ErrorList {
 			return field.ErrorList{field.Invalid(p, dir, fmt.Sprintf("must not be, contain or be below %s, which the server needs as it is. Choose another path, such as /extra", own))}
 		}
 	}
-	return validateLength(p, dir, maxText)
+	return validateNames(dir, p)
 }
 
 // overlap says whether two absolute paths are the same, or one is below the other.

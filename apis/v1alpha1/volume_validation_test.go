@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -57,7 +58,7 @@ func TestValidateVolumes(t *testing.T) {
 		"Mounted":    {reason: "Where nothing of the server's is.", edit: mounts("/extra", "/data/extra", "/etc/ssl/certs", "/kerberosx", "/app/extra")},
 		"Hides":      {reason: "The server would not find what it needs.", edit: mounts("/config", "/data/store", "/tls", "/tmp/x", "/app", "/etc", "/proc"), want: eachPath(7)},
 		"HidesAll":   {reason: "Nothing would be left.", edit: mounts("/"), want: eachPath(1)},
-		"NotAPath":   {reason: "A path is absolute and clean.", edit: mounts("", "extra", "/a/../b", "/c/", "/d:ro", "/e\n"), want: eachPath(6)},
+		"NotAPath":   {reason: "A path is absolute and clean.", edit: mounts("", "extra", "/a/../b", "/c/", "/d:ro", "/e\n", "/"+strings.Repeat("f", 256)), want: eachPath(7)},
 		"Twice":      {reason: "One would hide the other.", edit: mounts("/a", "/b/c", "/a", "/b"), want: []string{"spec.volumeMounts[2].mountPath", "spec.volumeMounts[3].mountPath"}},
 		"NoVolume":   {reason: "What is mounted is a volume.", edit: fields{"volumeMounts": []any{fields{"name": "w", "mountPath": "/w"}}}, want: []string{"spec.volumeMounts[0].name"}},
 		"OfFunction": {reason: "The function's volumes are where they are.", edit: fields{"volumeMounts": []any{fields{"name": "metadata", "mountPath": "/w"}}}, want: []string{"spec.volumeMounts[0].name"}},

@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
@@ -20,16 +19,12 @@ const (
 	maxAdminPassword = 72
 )
 
-// maxEnv is the size of the largest variable that Linux passes to a process, in bytes:
-// its name, an equals sign, its value and a zero.
-const maxEnv = 128 << 10
-
 // Check says what keeps the server from starting with the value of an input, or returns
 // nothing. It treats the value as the container runtime and the server's own parsers do.
 // It repeats nothing of the value, not even its length.
 func Check(input string, value []byte) string {
 	if !strings.HasPrefix(input, "/") {
-		if problem := checkEnv(input, value); problem != "" {
+		if problem := dittofs.CheckVariable(input, value); problem != "" {
 			return problem
 		}
 	}
@@ -62,20 +57,6 @@ func Check(input string, value []byte) string {
 		return checkKrb5Conf(value)
 	case dittofs.KeytabFile:
 		return checkKeytab(value)
-	}
-	return ""
-}
-
-// checkEnv says why a container cannot have such a variable. The name counts too, because
-// the kernel sees name and value as one string.
-func checkEnv(name string, value []byte) string {
-	switch {
-	case bytes.IndexByte(value, 0) >= 0:
-		return "a variable cannot have a zero byte in its value"
-	case !utf8.Valid(value):
-		return "a variable has to be UTF-8, because Kubernetes passes it on as text. Write binary values in hexadecimal or base64"
-	case len(name)+len("=")+len(value)+len("\x00") > maxEnv:
-		return fmt.Sprintf("a variable can have at most %d KiB, with its name", maxEnv>>10)
 	}
 	return ""
 }

@@ -21,7 +21,8 @@ import (
 	"github.com/dittofs/function-dittoserver/test/dittofs/matrix"
 )
 
-// A cluster has one DittoServer, the Secrets of its namespace, and what was composed.
+// A cluster has one DittoServer, the Secrets and ConfigMaps of its namespace, and what was
+// composed.
 // No controllers run in it.
 type cluster struct {
 	crossplane *functest.Cluster
@@ -73,6 +74,14 @@ func load(t *testing.T, row string) *cluster {
 		}
 		s.StringData = nil
 		c.secrets[s.GetName()] = s
+	}
+	for _, doc := range documents(t, filepath.Join("testdata", row, "configmaps.yaml")) {
+		cm := &corev1.ConfigMap{}
+		if err := yaml.UnmarshalStrict(doc, cm); err != nil {
+			t.Fatal(err)
+		}
+		c.crossplane.AddObject(string(doc))
+		c.store.ConfigMaps[cm.GetName()] = cm
 	}
 	return c
 }

@@ -64,6 +64,7 @@ func TestEndToEnd(t *testing.T) {
 			{4, "Quiet", quiet},
 			{5, "MissingAtFirst", missingAtFirst},
 			{6, "MissingForAWhile", missingForAWhile},
+			{6, "Extras", needsNode(extras)},
 			{7, "Storage", storage},
 			{7, "Scaled", scaled},
 			{7, "Drained", drained},

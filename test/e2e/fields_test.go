@@ -232,6 +232,30 @@ affinity:
   podAntiAffinity:
     preferredDuringSchedulingIgnoredDuringExecution: [{weight: 1, podAffinityTerm: {topologyKey: a, labelSelector: {matchLabels: {a: b}}}}]
 topologySpreadConstraints: [{maxSkew: 1, topologyKey: a, whenUnsatisfiable: DoNotSchedule, minDomains: 1, nodeAffinityPolicy: Honor, nodeTaintsPolicy: Honor, labelSelector: {matchLabels: {a: b}}, matchLabelKeys: [c]}]
+env:
+- {name: A, value: b}
+- {name: B, valueFrom: {secretKeyRef: {name: a, key: b, optional: true}}}
+- {name: C, valueFrom: {configMapKeyRef: {name: a, key: b, optional: true}}}
+- {name: D, valueFrom: {fieldRef: {apiVersion: v1, fieldPath: status.podIP}}}
+- {name: E, valueFrom: {resourceFieldRef: {containerName: dittofs, resource: limits.memory, divisor: 1Mi}}}
+envFrom:
+- {prefix: A_, secretRef: {name: a, optional: true}}
+- {prefix: B_, configMapRef: {name: a, optional: true}}
+volumes:
+- {name: a, secret: {secretName: a, defaultMode: 256, optional: true, items: [{key: a, path: b/c, mode: 256}]}}
+- {name: b, configMap: {name: a, defaultMode: 256, optional: true, items: [{key: a, path: b/c, mode: 256}]}}
+- name: c
+  projected:
+    defaultMode: 256
+    sources:
+    - {secret: {name: a, optional: true, items: [{key: a, path: a, mode: 256}]}}
+    - {configMap: {name: a, optional: true, items: [{key: a, path: b, mode: 256}]}}
+    - {serviceAccountToken: {path: c, audience: d, expirationSeconds: 600}}
+- {name: d, emptyDir: {medium: Memory, sizeLimit: 1Gi}}
+- {name: e, persistentVolumeClaim: {claimName: a, readOnly: true}}
+volumeMounts:
+- {name: a, mountPath: /a, readOnly: true, subPath: b/c}
+- {name: b, mountPath: /b, mountPropagation: None, recursiveReadOnly: Disabled}
 shutdownTimeout: 20s
 terminationGracePeriodSeconds: 60
 rollout: {policy: Manual, restartToken: a}
@@ -353,6 +377,10 @@ func validFields() []string {
 		`podLabels: {example.com/a: ""}`,
 		`podAnnotations: {controller.kubernetes.io/pod-deletion-cost: "-5", A_b.c: "anything\n"}`,
 		`rollout: {restartToken: "` + strings.Repeat("é", 256) + `"}`,
+		`serviceAccountName: default`,
+		`env: [{name: A}, {name: B.c-d, value: "$(A)é\n"}, {name: C, valueFrom: {fieldRef: {fieldPath: "metadata.labels['a.b/c']"}}}, {name: D, valueFrom: {fieldRef: {fieldPath: "metadata.annotations['a.b/C_d']"}}}, {name: E, valueFrom: {resourceFieldRef: {resource: requests.cpu, divisor: 1m}}}]`,
+		`envFrom: [{secretRef: {name: a}}, {prefix: _, configMapRef: {name: a.b}}]`,
+		`{volumes: [{name: "0", emptyDir: {}}, {name: b, projected: {sources: [{serviceAccountToken: {path: a}}]}}], volumeMounts: [{name: "0", mountPath: /data/é}, {name: b, mountPath: /etc/b, subPath: a}]}`,
 
 		`controlPlane: {port: 65535}`,
 		`{controlPlane: {port: 443}, podSecurityContext: {sysctls: [{name: net.ipv4.ip_unprivileged_port_start, value: "443"}]}}`,
@@ -438,6 +466,19 @@ func invalidFields() []string {
 		`topologySpreadConstraints: [{maxSkew: 1, topologyKey: a, whenUnsatisfiable: DoNotSchedule, nodeTaintsPolicy: Maybe}]`,
 		`topologySpreadConstraints: [{maxSkew: 1, topologyKey: a, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {b: c}}, matchLabelKeys: [b]}]`,
 		`podAnnotations: {kubernetes.io/config.mirror: a}`,
+		`serviceAccountName: A`,
+		`env: [{name: "1"}]`,
+		`env: [{name: A, value: b, valueFrom: {secretKeyRef: {name: a, key: b}}}]`,
+		`env: [{name: A, valueFrom: {fieldRef: {fieldPath: spec.containers}}}]`,
+		`env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.memory, divisor: "3"}}}]`,
+		`env: [{name: DITTOFS_CONTROLPLANE_PORT, value: "1"}]`,
+		`envFrom: [{prefix: A_}]`,
+		`volumes: [{name: a}]`,
+		`volumes: [{name: config, emptyDir: {}}]`,
+		`volumes: [{name: a, emptyDir: {medium: HugePages}}]`,
+		`volumes: [{name: a, projected: {sources: [{serviceAccountToken: {path: ../a}}]}}]`,
+		`volumeMounts: [{name: metadata, mountPath: /a}]`,
+		`{volumes: [{name: a, emptyDir: {}}], volumeMounts: [{name: a, mountPath: /data}]}`,
 		`podAnnotations: {controller.kubernetes.io/pod-deletion-cost: much}`,
 
 		`controlPlane: {port: 12049}`,

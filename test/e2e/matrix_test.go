@@ -206,6 +206,16 @@ func (s *scenario) rowObjects(name string, srv *server) map[string]any {
 		_, err := s.cluster.CoreV1().Secrets(srv.Namespace).Create(s.ctx, sec, metav1.CreateOptions{})
 		must(s, err)
 	}
+
+	all, err = matrix.Documents(filepath.Join(matrixDir, name, "configmaps.yaml"))
+	must(s, err)
+	for _, d := range all {
+		cm := &corev1.ConfigMap{}
+		must(s, yaml.Unmarshal(d, cm))
+		cm.Namespace = srv.Namespace
+		_, err := s.cluster.CoreV1().ConfigMaps(srv.Namespace).Create(s.ctx, cm, metav1.CreateOptions{})
+		must(s, err)
+	}
 	return spec
 }
 

@@ -38,6 +38,7 @@ func particular() map[string][]func(*scenario, *server) string {
 		"clients":         {(*scenario).policyFits},
 		"service-monitor": scraped(),
 		"pod":             {(*scenario).runsAsItsUser},
+		"extras":          {(*scenario).hasExtras},
 		"everything": append(scraped(), (*scenario).usesPostgres, (*scenario).usesTLSToPostgres, (*scenario).showsCertificate,
 			(*scenario).wantsCertificate, (*scenario).policyFits),
 	}

@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -294,11 +295,14 @@ func (p *Pod) view(env map[string]string) ([]string, error) {
 	return view, nil
 }
 
-// environment is the image's, and over it the container's.
+// environment is the image's, and over it the container's: first all keys of envFrom, then
+// env.
 func (p *Pod) environment() (map[string]string, error) {
 	env := maps.Clone(p.image.Env)
-	if len(p.container.EnvFrom) > 0 {
-		return nil, errors.New("cannot resolve envFrom, which the function does not render")
+	for _, f := range p.container.EnvFrom {
+		if err := p.addAll(env, &f); err != nil {
+			return nil, errors.Wrap(err, "cannot resolve envFrom")
+		}
 	}
 	for _, e := range p.container.Env {
 		value, ok, err := p.value(&e)
@@ -312,28 +316,64 @@ func (p *Pod) environment() (map[string]string, error) {
 	return env, nil
 }
 
+// addAll adds all keys of an object that can be variables.
+func (p *Pod) addAll(env map[string]string, f *corev1.EnvFromSource) error {
+	switch {
+	case f.SecretRef != nil:
+		secret, found := p.store.Secrets[f.SecretRef.Name]
+		if !found && !ptr.Deref(f.SecretRef.Optional, false) {
+			return errors.Errorf("Secret %s not found", f.SecretRef.Name)
+		}
+		if found {
+			for key, b := range secret.Data {
+				env[f.Prefix+key] = string(b)
+			}
+		}
+	case f.ConfigMapRef != nil:
+		cm, found := p.store.ConfigMaps[f.ConfigMapRef.Name]
+		if !found && !ptr.Deref(f.ConfigMapRef.Optional, false) {
+			return errors.Errorf("ConfigMap %s not found", f.ConfigMapRef.Name)
+		}
+		if found { // Of binaryData there are no variables.
+			for key, text := range cm.Data {
+				env[f.Prefix+key] = text
+			}
+		}
+	}
+	return nil
+}
+
 // value is the value of a variable, if there is one.
 func (p *Pod) value(e *corev1.EnvVar) (value string, ok bool, err error) {
 	if e.ValueFrom == nil {
+		if strings.Contains(e.Value, "$(") {
+			return "", false, errors.New("cannot expand references to variables")
+		}
 		return e.Value, true, nil
 	}
-	r := e.ValueFrom.SecretKeyRef
-	if r == nil {
-		return "", false, errors.New("this is no kind of variable that the function renders")
-	}
-	secret, found := p.store.Secrets[r.Name]
-	if found {
-		if b, ok := secret.Data[r.Key]; ok {
-			return string(b), true, nil
+	from, key, optional, found := "", "", (*bool)(nil), false
+	switch {
+	case e.ValueFrom.SecretKeyRef != nil:
+		r := e.ValueFrom.SecretKeyRef
+		from, key, optional = "Secret "+r.Name, r.Key, r.Optional
+		if secret, there := p.store.Secrets[r.Name]; there {
+			var b []byte
+			b, found = secret.Data[r.Key]
+			value = string(b)
 		}
+	case e.ValueFrom.ConfigMapKeyRef != nil:
+		r := e.ValueFrom.ConfigMapKeyRef
+		from, key, optional = "ConfigMap "+r.Name, r.Key, r.Optional
+		if cm, there := p.store.ConfigMaps[r.Name]; there {
+			value, found = cm.Data[r.Key]
+		}
+	default:
+		return "", false, errors.New("this is no kind of variable that the tests use")
 	}
-	if ptr.Deref(r.Optional, false) {
-		return "", false, nil
+	if !found && !ptr.Deref(optional, false) {
+		return "", false, errors.Errorf("%s has no key %q", from, key)
 	}
-	if !found {
-		return "", false, errors.Errorf("Secret %s not found", r.Name)
-	}
-	return "", false, errors.Errorf("Secret %s has no key %q", r.Name, r.Key)
+	return value, found, nil
 }
 
 // first is the first pointer to something.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -69,28 +70,56 @@ func (p *Pod) makeDir(dir string, mode fs.FileMode) error {
 	return errors.Join(chown(dir, 0, ptr.Deref(p.fsGroup, 0)), os.Chmod(dir, mode))
 }
 
-// files are the files of a ConfigMap or Secret volume, by their paths in it.
+// files are the files of a ConfigMap, Secret or projected volume, by their paths in it.
 func (p *Pod) files(v *corev1.Volume) (map[string]file, error) {
 	switch {
 	case v.ConfigMap != nil:
 		s := v.ConfigMap
-		pr := projection{from: "ConfigMap " + s.Name, items: s.Items, mode: s.DefaultMode, optional: ptr.Deref(s.Optional, false), data: map[string][]byte{}}
-		if cm, ok := p.store.ConfigMaps[s.Name]; ok {
-			pr.found = true
-			for key, text := range cm.Data {
-				pr.data[key] = []byte(text)
-			}
-		}
-		return pr.files()
+		return p.configMap(s.Name, s.Items, s.DefaultMode, s.Optional).files()
 	case v.Secret != nil:
 		s := v.Secret
-		pr := projection{from: "Secret " + s.SecretName, items: s.Items, mode: s.DefaultMode, optional: ptr.Deref(s.Optional, false)}
-		if secret, ok := p.store.Secrets[s.SecretName]; ok {
-			pr.found, pr.data = true, secret.Data
+		return p.secret(s.SecretName, s.Items, s.DefaultMode, s.Optional).files()
+	case v.Projected != nil:
+		all := map[string]file{}
+		for _, s := range v.Projected.Sources {
+			var pr *projection
+			switch {
+			case s.ConfigMap != nil:
+				pr = p.configMap(s.ConfigMap.Name, s.ConfigMap.Items, v.Projected.DefaultMode, s.ConfigMap.Optional)
+			case s.Secret != nil:
+				pr = p.secret(s.Secret.Name, s.Secret.Items, v.Projected.DefaultMode, s.Secret.Optional)
+			default:
+				return nil, errors.New("this is no kind of source that the tests use")
+			}
+			files, err := pr.files()
+			if err != nil {
+				return nil, err
+			}
+			maps.Copy(all, files)
 		}
-		return pr.files()
+		return all, nil
 	}
-	return nil, errors.New("this is no kind of volume that the function renders")
+	return nil, errors.New("this is no kind of volume that the tests use")
+}
+
+func (p *Pod) configMap(name string, items []corev1.KeyToPath, mode *int32, optional *bool) *projection {
+	pr := &projection{from: "ConfigMap " + name, items: items, mode: mode, optional: ptr.Deref(optional, false), data: map[string][]byte{}}
+	if cm, ok := p.store.ConfigMaps[name]; ok {
+		pr.found = true
+		maps.Copy(pr.data, cm.BinaryData)
+		for key, text := range cm.Data {
+			pr.data[key] = []byte(text)
+		}
+	}
+	return pr
+}
+
+func (p *Pod) secret(name string, items []corev1.KeyToPath, mode *int32, optional *bool) *projection {
+	pr := &projection{from: "Secret " + name, items: items, mode: mode, optional: ptr.Deref(optional, false)}
+	if secret, ok := p.store.Secrets[name]; ok {
+		pr.found, pr.data = true, secret.Data
+	}
+	return pr
 }
 
 // A projection puts keys of an object into files.
@@ -145,7 +174,7 @@ func (p *Pod) writeFiles(dir string, files map[string]file) error {
 		return err
 	}
 	for name, f := range files {
-		if err := p.writeFile(filepath.Join(payload, name), f); err != nil {
+		if err := errors.Join(p.makeVolume(filepath.Join(payload, filepath.Dir(name))), p.writeFile(filepath.Join(payload, name), f)); err != nil {
 			return err
 		}
 	}
@@ -169,14 +198,19 @@ func relink(dir string, files map[string]file) error {
 	if err != nil {
 		return err
 	}
+	links := map[string]bool{} // A file below a directory is seen through the link of that.
+	for name := range files {
+		top, _, _ := strings.Cut(name, "/")
+		links[top] = true
+	}
 	for _, e := range entries {
-		if _, ok := files[e.Name()]; !ok && !strings.HasPrefix(e.Name(), "..") {
+		if !links[e.Name()] && !strings.HasPrefix(e.Name(), "..") {
 			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
 				return err
 			}
 		}
 	}
-	for name := range files {
+	for name := range links {
 		err := os.Symlink(filepath.Join(dataLink, name), filepath.Join(dir, name))
 		if err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
@@ -213,15 +247,27 @@ func (p *Pod) writeFile(path string, f file) error {
 
 // current says whether a volume has just these files.
 func current(dir string, files map[string]file) bool {
-	entries, err := os.ReadDir(filepath.Join(dir, dataLink))
-	if err != nil || len(entries) != len(files) {
+	payload, err := filepath.EvalSymlinks(filepath.Join(dir, dataLink))
+	if err != nil {
 		return false
 	}
-	return !slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
-		b, err := os.ReadFile(filepath.Join(dir, dataLink, e.Name())) //nolint:gosec // It was written here.
-		f, ok := files[e.Name()]
-		return err != nil || !ok || !bytes.Equal(b, f.data)
+	same := 0
+	err = filepath.WalkDir(payload, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(payload, path)
+		if err != nil {
+			return err
+		}
+		b, err := os.ReadFile(path) //nolint:gosec // It was written here.
+		if f, ok := files[name]; err != nil || !ok || !bytes.Equal(b, f.data) {
+			return errors.New("it is another file")
+		}
+		same++
+		return nil
 	})
+	return err == nil && same == len(files)
 }
 
 // mounts shows the container its volumes.
@@ -232,8 +278,8 @@ func (p *Pod) mounts() ([]string, error) {
 
 	view := []string{}
 	for _, m := range mounts {
-		if m.SubPath != "" || m.SubPathExpr != "" {
-			return nil, errors.Errorf("volume mount %q has a sub path: the files in it would never change", m.Name)
+		if m.SubPathExpr != "" {
+			return nil, errors.Errorf("volume mount %q has a subPathExpr, which the function refuses", m.Name)
 		}
 		how := "--bind"
 		if m.ReadOnly {
@@ -242,6 +288,14 @@ func (p *Pod) mounts() ([]string, error) {
 		dir := p.volumeDir(m.Name)
 		if _, err := os.Stat(dir); err != nil {
 			return nil, errors.Errorf("volume mount %q has no volume", m.Name)
+		}
+		if m.SubPath != "" {
+			// What is mounted is the file of this moment, and never another one.
+			file, err := filepath.EvalSymlinks(filepath.Join(dir, m.SubPath))
+			if err != nil {
+				return nil, err
+			}
+			dir = file
 		}
 		view = append(view, how, dir, m.MountPath)
 	}

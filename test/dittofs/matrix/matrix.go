@@ -1,5 +1,5 @@
 // Package matrix reads the DittoServers that tests run on the real server: each is a
-// directory with its manifest and those of its Secrets.
+// directory with its manifest and those of its Secrets and ConfigMaps.
 package matrix
 
 import (
