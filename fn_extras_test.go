@@ -42,6 +42,9 @@ func withExtras(c *cluster) {
 		map[string]any{"name": "both", "mountPath": "/both"},
 		map[string]any{"name": "scratch", "mountPath": "/scratch"},
 	})
+	for _, name := range []string{"files", "other"} {
+		c.AddObject(fmt.Sprintf("{apiVersion: v1, kind: ServiceAccount, metadata: {name: %s, namespace: team-a}}", name))
+	}
 	c.Set("spec.serviceAccountName", "files")
 }
 
@@ -84,6 +87,11 @@ func TestExtras(t *testing.T) {
 		"Mount":            {reason: "A mount is part of the pod.", when: func(c *cluster) { c.Set("spec.volumeMounts[3].mountPath", "/scratch2") }, want: once},
 		"ServiceAccount":   {reason: "The account is part of the pod.", when: func(c *cluster) { c.Set("spec.serviceAccountName", "other") }, want: once},
 		"NoServiceAccount": {reason: "Kubernetes keeps the name in two fields, and both have to go.", when: func(c *cluster) { c.Unset("spec.serviceAccountName") }, want: once},
+		"AccountMissing":   {reason: "Kubernetes would end the pod and create no other.", when: func(c *cluster) { c.Set("spec.serviceAccountName", "none") }, want: held, naming: `ServiceAccount "none": the ServiceAccount does not exist`},
+		"AccountDeleted":   {reason: "The next pod would not be created.", when: func(c *cluster) { c.DeleteObject("ServiceAccount", "files") }, want: held, naming: `ServiceAccount "files": the ServiceAccount does not exist`},
+		"AccountChanged": {reason: "Nothing of it is read.", when: func(c *cluster) {
+			c.UpdateAs("kubectl-edit", "ServiceAccount", "files", map[string]any{"metadata.annotations": map[string]any{"a": "b"}})
+		}, want: none},
 		"AllGone": {
 			reason: "What is no longer wanted goes, all at once.",
 			when: func(c *cluster) {

@@ -167,7 +167,8 @@ func randomLookUps(c *cluster, req *fnv1.RunFunctionRequest, r *rand.Rand) {
 
 // isInput says whether a requirement is for something that the pod reads.
 func isInput(name string) bool {
-	return strings.HasPrefix(name, "secret/") || strings.HasPrefix(name, "configmap/")
+	kind, _, _ := strings.Cut(name, "/")
+	return slices.Contains([]string{"secret", "configmap", "serviceaccount"}, kind)
 }
 
 // create has the function answer when no composed resource exists, and every name is

@@ -211,6 +211,7 @@ type DittoServerSpec struct {
 	// (DITTOFS_GC_AUTO_INTERVAL is gc.auto_interval). Those that another field of this
 	// spec sets are refused. A change restarts the server.
 	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:XValidation:rule="self.all(e, !has(e.valueFrom) || !has(e.value) || e.value == '')",message="a variable has a value or a valueFrom, not both"
 	// +listType=map
 	// +listMapKey=name
 	// +optional
@@ -219,6 +220,7 @@ type DittoServerSpec struct {
 	// EnvFrom are Secrets and ConfigMaps of the namespace whose keys are all variables of
 	// the server. The variables of env take precedence. A change restarts the server.
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:XValidation:rule="self.all(e, has(e.secretRef) != has(e.configMapRef))",message="must be exactly one of secretRef and configMapRef"
 	// +listType=atomic
 	// +optional
 	EnvFrom []corev1.EnvFromSource `json:"envFrom,omitempty"`
@@ -234,6 +236,7 @@ type DittoServerSpec struct {
 	// may hide what the server has or writes. subPathExpr, mountPropagation and
 	// recursiveReadOnly are not supported.
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:XValidation:rule="self.all(m, m.mountPath.startsWith('/'))",message="mountPath must be an absolute path"
 	// +listType=map
 	// +listMapKey=mountPath
 	// +optional

@@ -36,7 +36,8 @@ func TestValidateVolumes(t *testing.T) {
 			fields{"name": "a", "secret": fields{"secretName": "s", "items": []any{item}, "optional": true, "defaultMode": 256}},
 			fields{"name": "b", "configMap": fields{"name": "m", "items": []any{item}}},
 			fields{"name": "c", "projected": fields{"sources": []any{
-				fields{"secret": fields{"name": "s", "items": []any{fields{"key": "k", "path": "a"}}}}, fields{"configMap": fields{"name": "m"}},
+				fields{"secret": fields{"name": "s", "items": []any{fields{"key": "k", "path": "a"}}}},
+				fields{"configMap": fields{"name": "m"}},
 				fields{"serviceAccountToken": fields{"path": "token", "audience": "sts.example.com", "expirationSeconds": 600}},
 			}}},
 			fields{"name": "d", "emptyDir": fields{"medium": "Memory", "sizeLimit": "1Gi"}},

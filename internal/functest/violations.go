@@ -73,6 +73,7 @@ var requiredKinds = map[string]struct {
 	"ConfigMap":                {},
 	"Service":                  {},
 	"Usage":                    {},
+	"ServiceAccount":           {},
 	"StatefulSet":              {right: "statefulsets.apps"},
 	"PersistentVolumeClaim":    {right: "persistentvolumeclaims"},
 	"NetworkPolicy":            {right: "networkpolicies.networking.k8s.io"},

@@ -54,14 +54,21 @@ func (i Input) Name() string {
 
 func (i Input) isFile() bool { return i.Env == "" && i.File != "" }
 
-// Live says whether a change reaches the process without a restart.
-func (i Input) Live() bool { return i.File != "" && !i.SubPath && dittofs.IsLive(i.File) }
+// Live says whether a change reaches the process without a restart. Of a ServiceAccount no
+// process reads anything.
+func (i Input) Live() bool {
+	return i.Source.Kind == KindServiceAccount || i.File != "" && !i.SubPath && dittofs.IsLive(i.File)
+}
 
 // From returns the inputs of a pod template, sorted by name: variables (env, envFrom)
 // and files (secret, configMap and projected volumes) of all containers. If one input
-// hides another, both count.
+// hides another, both count. Without its ServiceAccount, Kubernetes does not create the
+// pod.
 func From(t *corev1.PodTemplateSpec) []Input {
 	inputs := map[Input]bool{}
+	if name := t.Spec.ServiceAccountName; name != "" {
+		inputs[Input{Source: ServiceAccount(name)}] = true
+	}
 	for _, c := range slices.Concat(t.Spec.InitContainers, t.Spec.Containers) {
 		for _, in := range env(&c) {
 			inputs[in] = true

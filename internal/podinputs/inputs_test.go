@@ -208,6 +208,11 @@ func TestFrom(t *testing.T) {
 				{Container: "c2", File: "/a/f", Source: Secret("s"), Key: "k"},
 			},
 		},
+		"ServiceAccount": {
+			reason: "Kubernetes creates no pod whose ServiceAccount does not exist.",
+			spec:   corev1.PodSpec{ServiceAccountName: "a", DeprecatedServiceAccount: "a"},
+			want:   []Input{{Source: ServiceAccount("a")}},
+		},
 		"InitContainer": {
 			reason: "What prepares the server reads Secrets too.",
 			spec: corev1.PodSpec{
@@ -270,6 +275,7 @@ func TestLive(t *testing.T) {
 	}{
 		"LiveFile":      {reason: "The server reads this file again.", in: Input{File: live}, want: true},
 		"LiveFileFixed": {reason: "The server would read this file again, but Kubernetes never changes it.", in: Input{File: live, SubPath: true}, want: false},
+		"Account":       {reason: "No process reads anything of a ServiceAccount.", in: Input{Source: ServiceAccount("a")}, want: true},
 		"OtherFile":     {reason: "A file that nobody has looked into is read once.", in: Input{File: "/other"}, want: false},
 		"Env":           {reason: "A process never sees another value of a variable.", in: Input{Env: live}, want: false},
 	}

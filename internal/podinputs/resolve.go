@@ -125,7 +125,7 @@ func Gone(inputs []Input, sources Sources) []Problem {
 // hides says what is wrong with a variable that is among all keys of an object: it must not
 // be what the spec sets. The spec itself can say so of no such variable.
 func (i Input) hides(variable string) string {
-	if i.Key != "" || i.isFile() {
+	if i.Key != "" || i.isFile() || i.Source.Kind == KindServiceAccount {
 		return ""
 	}
 	specField, taken := dittofs.FieldOf(variable)

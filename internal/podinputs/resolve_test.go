@@ -230,6 +230,14 @@ func TestResolve(t *testing.T) {
 			args:   args{inputs: []Input{{Container: "c", File: "/mnt/", Source: Secret("s")}}, required: required(t, "s", map[string]any{})},
 			want:   Resolution{},
 		},
+		"ServiceAccount": {
+			reason: "A ServiceAccount is there or not, and nothing of it is read.",
+			args: args{
+				inputs:   []Input{{Source: ServiceAccount("a")}, {Source: ServiceAccount("b")}, {Source: ServiceAccount("c")}},
+				required: map[string]*fnv1.Resources{ServiceAccount("a").key(): lookedUp(t, KindServiceAccount, "a", nil)["serviceaccount/a"], ServiceAccount("b").key(): {}},
+			},
+			want: Resolution{Pending: []Ref{ServiceAccount("c")}, Problems: []Problem{{Source: ServiceAccount("b"), Text: "the ServiceAccount does not exist"}}},
+		},
 		"AllKeysAbsentOptional": {
 			reason: "What may be missing, and is, is no more than what has no keys: creating it without any restarts nothing.",
 			args:   args{inputs: []Input{{Container: "c", Env: "P_", Source: Secret("s"), Optional: true}}, required: absent},

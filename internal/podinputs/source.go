@@ -14,16 +14,18 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
-// A Ref refers to a Secret or a ConfigMap in the DittoServer's namespace.
+// A Ref refers to a Secret, a ConfigMap or a ServiceAccount in the DittoServer's
+// namespace.
 type Ref struct {
-	// Kind is Secret or ConfigMap.
+	// Kind is Secret, ConfigMap or ServiceAccount.
 	Kind, Name string
 }
 
-// Kinds of the objects that a pod reads.
+// Kinds of the objects that a pod reads, or cannot be created without.
 const (
-	KindSecret    = "Secret"
-	KindConfigMap = "ConfigMap"
+	KindSecret         = "Secret"
+	KindConfigMap      = "ConfigMap"
+	KindServiceAccount = "ServiceAccount"
 )
 
 // Secret refers to a Secret.
@@ -32,13 +34,16 @@ func Secret(name string) Ref { return Ref{Kind: KindSecret, Name: name} }
 // ConfigMap refers to a ConfigMap.
 func ConfigMap(name string) Ref { return Ref{Kind: KindConfigMap, Name: name} }
 
+// ServiceAccount refers to a ServiceAccount.
+func ServiceAccount(name string) Ref { return Ref{Kind: KindServiceAccount, Name: name} }
+
 func (r Ref) compare(other Ref) int {
 	return cmp.Or(strings.Compare(r.Kind, other.Kind), strings.Compare(r.Name, other.Name))
 }
 
 // key returns the key of the lookup.
 func (r Ref) key() string {
-	return map[string]string{KindSecret: "secret/", KindConfigMap: "configmap/"}[r.Kind] + r.Name
+	return strings.ToLower(r.Kind) + "/" + r.Name
 }
 
 // Sources are the Secrets and ConfigMaps that Crossplane has looked up. Those that do

@@ -201,13 +201,12 @@ func (v *View) secretsResolved() observed.Condition {
 	return c
 }
 
-// sources names the kinds of what the pod waits for: ConfigMaps only if it does, because
-// few servers have any beside the function's.
+// sources names what the pod waits for. Few servers have anything but Secrets.
 func (v *View) sources() string {
-	isConfigMap := func(r podinputs.Ref) bool { return r.Kind == podinputs.KindConfigMap }
-	if slices.ContainsFunc(v.Secrets.Pending, isConfigMap) ||
-		slices.ContainsFunc(v.Secrets.Problems, func(p podinputs.Problem) bool { return isConfigMap(p.Source) }) {
-		return "Secrets and ConfigMaps"
+	other := func(r podinputs.Ref) bool { return r.Kind != podinputs.KindSecret }
+	if slices.ContainsFunc(v.Secrets.Pending, other) ||
+		slices.ContainsFunc(v.Secrets.Problems, func(p podinputs.Problem) bool { return other(p.Source) }) {
+		return "Secrets, ConfigMaps and ServiceAccount"
 	}
 	return "Secrets"
 }

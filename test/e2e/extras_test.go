@@ -37,7 +37,7 @@ func extras(s *scenario) {
 		}
 		return "no StatefulSet, the condition names it"
 	})
-	s.expect("ConfigMap of the user's there", oneRestart+", first first 401 files", func() string {
+	s.expect("ConfigMap of the user's there", oneRestart+", variable first, file first, 401, files", func() string {
 		must(s, srv.createConfigMap(s.ctx, "settings", map[string]string{"CONTROLPLANE_PPROF": "true"}))
 		must(s, srv.awaitReady(s.ctx))
 		return s.restartsOf(srv) + s.extrasOf(srv)
@@ -47,19 +47,25 @@ func extras(s *scenario) {
 		what, expected string
 		do             func() error
 	}{
-		{"setting in a ConfigMap changed", oneRestart + ", first first 404 files", func() error {
+		{"setting in a ConfigMap changed", oneRestart + ", variable first, file first, 404, files", func() error {
 			return srv.setConfigMap(s.ctx, "settings", map[string]string{"CONTROLPLANE_PPROF": "false"})
 		}},
-		{"variable in a Secret changed", oneRestart + ", second first 404 files", func() error {
+		{"variable in a Secret changed", oneRestart + ", variable second, file first, 404, files", func() error {
 			return srv.setSecret(s.ctx, "s3", map[string]string{"KEY": "second"})
 		}},
-		{"file in a ConfigMap changed", oneRestart + ", second second 404 files", func() error {
+		{"file in a ConfigMap changed", oneRestart + ", variable second, file second, 404, files", func() error {
 			return srv.setConfigMap(s.ctx, "extra", map[string]string{"extra.conf": "second"})
 		}},
-		{"key of a ConfigMap that nothing reads changed", noRestart + ", second second 404 files", func() error {
+		{"key of a ConfigMap that nothing reads changed", noRestart + ", variable second, file second, 404, files", func() error {
 			return srv.setConfigMap(s.ctx, "extra", map[string]string{"other": "y"})
 		}},
-		{"service account removed", oneRestart + ", second second 404 default", func() error {
+		{"service account that does not exist", noRestart + ", variable second, file second, 404, files", func() error {
+			if err := srv.patchSpec(s.ctx, map[string]any{"serviceAccountName": "none"}); err != nil {
+				return err
+			}
+			return srv.awaitCondition(s.ctx, "SecretsResolved", "False")
+		}},
+		{"service account removed", oneRestart + ", variable second, file second, 404, default", func() error {
 			return srv.patchSpec(s.ctx, map[string]any{"serviceAccountName": nil})
 		}},
 	} {
@@ -87,7 +93,7 @@ func extras(s *scenario) {
 		}))
 		return "held, " + s.restartsOf(srv)
 	})
-	s.expect("ConfigMap of the user's as it was", noRestart+", second second 404 default", func() string {
+	s.expect("ConfigMap of the user's as it was", noRestart+", variable second, file second, 404, default", func() string {
 		cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "settings"}, Data: map[string]string{"CONTROLPLANE_PPROF": "false"}}
 		_, err := s.cluster.CoreV1().ConfigMaps(srv.Namespace).Update(s.ctx, cm, metav1.UpdateOptions{FieldManager: fieldManager})
 		must(s, err)
@@ -142,7 +148,7 @@ func (s *scenario) extrasOf(srv *server) string {
 	}
 	pod, err := s.cluster.CoreV1().Pods(srv.Namespace).Get(s.ctx, srv.Name+"-0", metav1.GetOptions{})
 	must(s, err)
-	return fmt.Sprintf(", %s %s %d %s", key, file, s.profile(srv), pod.Spec.ServiceAccountName)
+	return fmt.Sprintf(", variable %s, file %s, %d, %s", key, file, s.profile(srv), pod.Spec.ServiceAccountName)
 }
 
 // profile is the status of the answer to somebody who asks for a profile of a server and

@@ -351,7 +351,11 @@ func (p *Pod) value(e *corev1.EnvVar) (value string, ok bool, err error) {
 		}
 		return e.Value, true, nil
 	}
-	from, key, optional, found := "", "", (*bool)(nil), false
+	var (
+		from, key string
+		optional  *bool
+		found     bool
+	)
 	switch {
 	case e.ValueFrom.SecretKeyRef != nil:
 		r := e.ValueFrom.SecretKeyRef
