@@ -47,7 +47,7 @@ func TestServer(t *testing.T) {
 			checkNetworkPolicy(t, s)
 			checkPortmapper(t, s)
 		},
-		extrasRow:        checkExtras,
+		extrasRow: checkExtras,
 		"everything": func(t *testing.T, s *server) {
 			t.Helper()
 			checkPostgres(t, s)
