@@ -177,7 +177,7 @@ func TestRequirements(t *testing.T) {
 // has all of it. Crossplane calls six times at most.
 func TestLookups(t *testing.T) {
 	of := func(r *fnv1.Requirements) []string { return slices.Sorted(maps.Keys(r.GetResources())) }
-	first := []string{"configs", "object/api-service", "object/config-dab9dbdd70", "object/headless-service", "object/nfs-service", "object/smb-service", "rights", "secret/admin", "secret/jwt"}
+	first := []string{"configs", "object/api-service", "object/config-4cb2e8caec", "object/headless-service", "object/nfs-service", "object/smb-service", "rights", "secret/admin", "secret/jwt"}
 	all := slices.Sorted(slices.Values(append([]string{"object/statefulset"}, first...)))
 
 	c := newCluster(t)

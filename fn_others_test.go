@@ -81,9 +81,9 @@ func TestNames(t *testing.T) {
 		"ConfigMap": {
 			reason: "A server must not start with a ConfigMap of others.",
 			given: func(c *cluster) {
-				c.AddObject("{apiVersion: v1, kind: ConfigMap, metadata: {name: files-config-dab9dbdd70, namespace: team-a}, data: {config.yaml: theirs}}")
+				c.AddObject("{apiVersion: v1, kind: ConfigMap, metadata: {name: files-config-4cb2e8caec, namespace: team-a}, data: {config.yaml: theirs}}")
 			},
-			want: want{NamesAvailable: "FALSE Taken", Message: `ConfigMap "files-config-dab9dbdd70"`, Service: true},
+			want: want{NamesAvailable: "FALSE Taken", Message: `ConfigMap "files-config-4cb2e8caec"`, Service: true},
 		},
 		"NoRights": {
 			reason: "What Crossplane may not read is sent as it always was.",

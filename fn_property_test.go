@@ -82,6 +82,8 @@ func TestAnyState(t *testing.T) {
 
 // randomSpec makes up a DittoServer and an Input.
 func randomSpec(c *cluster, r *rand.Rand) {
+	// Its default fits the volumes that exist, which are not those of a new server.
+	c.Set("spec.blockStore.remoteCacheSize", "5Gi")
 	if r.IntN(3) == 0 {
 		c.UsePostgres()
 	}

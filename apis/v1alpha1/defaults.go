@@ -31,6 +31,8 @@ func (s *DittoServer) Default(d Defaults) {
 	spec.Storage.ControlPlaneSize = cmp.Or(spec.Storage.ControlPlaneSize, "1Gi")
 	spec.Storage.StorageClassName = cmp.Or(spec.Storage.StorageClassName, d.StorageClassName)
 
+	ensure(&spec.BlockStore)
+
 	db := ensure(&spec.Database)
 	if db.PostgresSecretRef != nil || spec.Percona.IsEnabled() {
 		db.Type = DatabasePostgres

@@ -43,6 +43,7 @@ type DittoServer struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.database) || !has(self.database.type) || self.database.type != 'postgres' || has(self.database.postgresSecretRef) || (has(self.percona) && has(self.percona.enabled) && self.percona.enabled)",message="database.type postgres needs database.postgresSecretRef"
 // +kubebuilder:validation:XValidation:rule="!has(self.percona) || !has(self.percona.enabled) || !self.percona.enabled || !has(self.database) || !has(self.database.postgresSecretRef)",message="percona.enabled and database.postgresSecretRef are two databases: remove one"
 // +kubebuilder:validation:XValidation:rule="!has(self.metrics) || !has(self.metrics.enabled) || !self.metrics.enabled || !has(self.metrics.port) || self.metrics.port != (has(self.controlPlane) && has(self.controlPlane.port) ? self.controlPlane.port : 8080)",message="metrics.port must not be the port of controlPlane.port"
+// +kubebuilder:validation:XValidation:rule="!has(self.blockStore) || !has(self.blockStore.remoteCacheSize) || !quantity(self.blockStore.remoteCacheSize).isGreaterThan(quantity(has(self.storage.contentSize) ? self.storage.contentSize : self.storage.metadataSize))",message="blockStore.remoteCacheSize must fit the volume that it is on: storage.contentSize or, without one, storage.metadataSize"
 type DittoServerSpec struct {
 	// Image of the server. Defaults to the platform team's choice (the image of
 	// the function's Input), or else to the DittoFS release that the function
@@ -61,6 +62,10 @@ type DittoServerSpec struct {
 
 	// Storage describes the server's volumes.
 	Storage StorageSpec `json:"storage"`
+
+	// BlockStore configures what the server keeps of remote block stores.
+	// +optional
+	BlockStore *BlockStoreSpec `json:"blockStore,omitempty"`
 
 	// Database holds the control plane's records: stores, shares and users.
 	// +optional

@@ -73,7 +73,8 @@ func (s *schema) walk(path string, visit func(path string, s *schema)) {
 
 // allBlocks is a valid spec that has all blocks that can stand beside each other.
 const allBlocks = `
-storage: {metadataSize: 1Gi}
+storage: {metadataSize: 10Gi}
+blockStore: {remoteCacheSize: 6Gi}
 database: {sqlite: {}}
 controlPlane: {certSecretName: tls, clientCASecretName: ca}
 identity:

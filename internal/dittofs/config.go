@@ -14,6 +14,7 @@ type Config struct {
 	ShutdownTimeout string       `json:"shutdown_timeout"`
 	Database        Database     `json:"database"`
 	ControlPlane    ControlPlane `json:"controlplane"`
+	BlockStore      *BlockStore  `json:"blockstore,omitempty"`
 	Metrics         *Metrics     `json:"metrics,omitempty"`
 	LDAP            *LDAP        `json:"ldap,omitempty"`
 	Kerberos        *Kerberos    `json:"kerberos,omitempty"`
@@ -54,6 +55,17 @@ type SQLite struct {
 type Postgres struct {
 	SSLMode     string `json:"sslmode,omitempty"`
 	SSLRootCert string `json:"ssl_root_cert,omitempty"`
+}
+
+// BlockStore is what all shares have in common of their local block stores.
+type BlockStore struct {
+	Local LocalBlockStore `json:"local"`
+}
+
+// LocalBlockStore is the local part of a share's blocks. Sizes are in bytes: the server
+// reads no units.
+type LocalBlockStore struct {
+	DefaultRemoteCacheSize int64 `json:"default_remote_cache_size"`
 }
 
 // ControlPlane is the REST API. By default it listens on 127.0.0.1.

@@ -1,16 +1,19 @@
 package manifests
 
 import (
+	"k8s.io/apimachinery/pkg/api/resource"
+
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
 
 // config returns the server's configuration. Nothing in it comes from a Secret.
-func config(spec *v1alpha1.DittoServerSpec) *dittofs.Config {
+func config(spec *v1alpha1.DittoServerSpec, im Immutable) *dittofs.Config {
 	return &dittofs.Config{
 		Logging:         loggingConfig(spec.Logging),
 		ShutdownTimeout: spec.ShutdownTimeout,
 		Database:        databaseConfig(spec),
+		BlockStore:      blockStoreConfig(spec.BlockStore, im),
 		ControlPlane:    controlPlaneConfig(spec),
 		Metrics:         metricsConfig(spec.Metrics),
 		LDAP:            ldapConfig(spec.Identity.LDAP),
@@ -24,6 +27,30 @@ func loggingConfig(l *v1alpha1.LoggingSpec) dittofs.Logging {
 		c.Rotation = &dittofs.LogRotation{MaxSize: r.MaxSize, MaxBackups: r.MaxBackups, MaxAge: r.MaxAge, Compress: r.Compress}
 	}
 	return c
+}
+
+// maxRemoteCache is the server's own default.
+const maxRemoteCache int64 = 10 << 30
+
+// blockStoreConfig says how much of a remote store a share keeps. The default fits the
+// volume that the StatefulSet really has: a size in the spec that its volumes do not get
+// must not restart the server. The volume for blocks leaves a fifth to snapshots and the
+// garbage collector, as the server itself does where it is told no size. On the volume of
+// the metadata, the metadata needs the other half.
+func blockStoreConfig(s *v1alpha1.BlockStoreSpec, im Immutable) *dittofs.BlockStore {
+	size := int64(0)
+	if s.RemoteCacheSize != "" {
+		q := resource.MustParse(s.RemoteCacheSize) // Validated: it parses.
+		size = q.Value()
+	} else if content := claimNamed(im, contentClaim); content != nil {
+		size = min(storageOf(content).Value()/5*4, maxRemoteCache)
+	} else if metadata := claimNamed(im, metadataClaim); metadata != nil {
+		size = min(storageOf(metadata).Value()/2, maxRemoteCache)
+	}
+	if size == 0 {
+		return nil
+	}
+	return &dittofs.BlockStore{Local: dittofs.LocalBlockStore{DefaultRemoteCacheSize: size}}
 }
 
 func databaseConfig(spec *v1alpha1.DittoServerSpec) dittofs.Database {

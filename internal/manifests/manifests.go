@@ -86,14 +86,13 @@ type Options struct {
 
 // Build renders a valid DittoServer that has its defaults.
 func Build(ds *v1alpha1.DittoServer, o Options) (Objects, error) {
-	cfg, err := config(&ds.Spec).Render()
-	if err != nil {
-		return Objects{}, errors.Wrap(err, "cannot render the server's configuration")
-	}
-
 	im := Wanted(ds)
 	if o.Existing != nil {
 		im.keep(o.Existing)
+	}
+	cfg, err := config(&ds.Spec, im).Render()
+	if err != nil {
+		return Objects{}, errors.Wrap(err, "cannot render the server's configuration")
 	}
 
 	objects := Objects{

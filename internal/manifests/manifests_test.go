@@ -62,7 +62,10 @@ func TestBuild(t *testing.T) {
 // restart every user's servers when the function is upgraded, which makes them a
 // breaking change.
 func TestConfigPinned(t *testing.T) {
-	const want = `controlplane:
+	const want = `blockstore:
+  local:
+    default_remote_cache_size: 5368709120
+controlplane:
   host: 0.0.0.0
   jwt:
     access_token_duration: 15m

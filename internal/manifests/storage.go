@@ -26,8 +26,11 @@ type Immutable struct {
 	VolumeClaimTemplates []corev1.PersistentVolumeClaim
 }
 
-// contentClaim is the claim of the local blocks, which is optional.
-const contentClaim = "content"
+// Claims of the volumes that blocks may be on. That for blocks alone is optional.
+const (
+	metadataClaim = "metadata"
+	contentClaim  = "content"
+)
 
 // claims are the volumes that a server may have, in the order of its claim templates.
 // PersistentVolumeClaims are named after them.
@@ -41,7 +44,7 @@ var claims = []struct {
 	class      func(*v1alpha1.StorageSpec) *string
 }{
 	{
-		"metadata", dittofs.MetadataDir,
+		metadataClaim, dittofs.MetadataDir,
 		"metadataSize", func(s *v1alpha1.StorageSpec) string { return s.MetadataSize },
 		"metadataStorageClassName", func(s *v1alpha1.StorageSpec) *string { return s.MetadataStorageClassName },
 	},

@@ -34,6 +34,7 @@ func TestServer(t *testing.T) {
 		"postgres":       checkPostgres,
 		"postgres-tls":   checkPostgres,
 		"percona":        checkPostgres,
+		"content":        checkRemoteCache,
 		"sqlite-path":    checkSQLitePath,
 		"logging":        checkLogging,
 		"log-file":       checkLogFile,

@@ -159,7 +159,8 @@ const everyField = `
 image: registry.example:5000/a/b:1
 imagePullPolicy: Always
 imagePullSecrets: [{name: a}]
-storage: {metadataSize: 1Gi, contentSize: 1Gi, controlPlaneSize: 1Gi, storageClassName: fast, metadataStorageClassName: a, contentStorageClassName: b, controlPlaneStorageClassName: c}
+storage: {metadataSize: 1Gi, contentSize: 10Gi, controlPlaneSize: 1Gi, storageClassName: fast, metadataStorageClassName: a, contentStorageClassName: b, controlPlaneStorageClassName: c}
+blockStore: {remoteCacheSize: 5Gi}
 controlPlane: {port: 8443, certSecretName: tls, clientCASecretName: ca, requireInitialPasswordChange: false}
 metrics: {enabled: true, port: 9100, path: /m, bearerTokenSecret: {name: a, key: b}}
 service:
@@ -351,6 +352,8 @@ func validFields() []string {
 		`storage: {metadataSize: 1Gi, storageClassName: ""}`,
 		`storage: {metadataSize: 1Gi, storageClassName: fast.example}`,
 		`storage: {metadataSize: 1Gi, contentSize: 1Gi, metadataStorageClassName: "", contentStorageClassName: fast.example, controlPlaneStorageClassName: a}`,
+		`{storage: {metadataSize: 1Gi, contentSize: 5120Mi}, blockStore: {remoteCacheSize: 5Gi}}`,
+		`{storage: {metadataSize: 1Ti}, blockStore: {remoteCacheSize: 1024Gi}}`,
 
 		`resources: {limits: {memory: 16Mi}}`,
 		`resources: {limits: {memory: "0"}}`,
@@ -427,6 +430,8 @@ func invalidFields() []string {
 		`storage: {metadataSize: 1Gi, storageClassName: Fast}`,
 		`storage: {metadataSize: 1Gi, metadataStorageClassName: Fast}`,
 		`storage: {metadataSize: 1Gi, contentStorageClassName: fast}`,
+		`{storage: {metadataSize: 10Gi, contentSize: 6Gi}, blockStore: {remoteCacheSize: 7Gi}}`,
+		`blockStore: {remoteCacheSize: 4Gi}`,
 
 		`resources: {limits: {memory: 8Mi}}`,
 		`resources: {limits: {memory: 512m}}`,
