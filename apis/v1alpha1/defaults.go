@@ -81,6 +81,10 @@ func (s *DittoServer) Default(d Defaults) {
 	m.Port = cmp.Or(m.Port, new(dittofs.MetricsPort))
 	m.Path = cmp.Or(m.Path, "/metrics")
 	ensure(&m.ServiceMonitor)
+	if m.TLS != nil {
+		t := ensure(&m.ServiceMonitor.TLS)
+		t.ServerName = cmp.Or(t.ServerName, s.GetName()+"-metrics."+s.GetNamespace()+".svc")
+	}
 
 	ensure(&spec.NetworkPolicy)
 	ensure(&spec.PodDisruptionBudget)

@@ -318,6 +318,7 @@ type SecretKeyRef struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.tls) || !self.tls || has(self.certSecretName)",message="tls needs certSecretName"
 // +kubebuilder:validation:XValidation:rule="!has(self.clientCASecretName) || has(self.certSecretName)",message="clientCASecretName needs certSecretName"
+// +kubebuilder:validation:XValidation:rule="!has(self.minTLSVersion) || has(self.certSecretName)",message="minTLSVersion needs certSecretName"
 type ControlPlaneSpec struct {
 	// Port of the API.
 	// +kubebuilder:validation:Minimum=1
@@ -343,6 +344,12 @@ type ControlPlaneSpec struct {
 	// certificate from one of these CAs.
 	// +optional
 	ClientCASecretName string `json:"clientCASecretName,omitempty"`
+
+	// MinTLSVersion is the lowest version of TLS that the API accepts: 1.2, which is the
+	// server's default, or 1.3.
+	// +kubebuilder:validation:Enum="1.2";"1.3"
+	// +optional
+	MinTLSVersion string `json:"minTLSVersion,omitempty"`
 
 	// RequireInitialPasswordChange makes an account that was created with a
 	// generated password change it at the first login.

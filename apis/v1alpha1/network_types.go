@@ -131,6 +131,8 @@ type AdapterServicesSpec struct {
 // MetricsSpec configures the server's Prometheus metrics.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.serviceMonitor) || !has(self.serviceMonitor.enabled) || !self.serviceMonitor.enabled || (has(self.enabled) && self.enabled)",message="serviceMonitor.enabled needs metrics.enabled"
+// +kubebuilder:validation:XValidation:rule="!has(self.serviceMonitor) || !has(self.serviceMonitor.enabled) || !self.serviceMonitor.enabled || !has(self.serviceMonitor.tls) || has(self.tls)",message="serviceMonitor.tls needs metrics.tls"
+// +kubebuilder:validation:XValidation:rule="!has(self.serviceMonitor) || !has(self.serviceMonitor.enabled) || !self.serviceMonitor.enabled || !has(self.tls) || !has(self.tls.clientCASecretName) || (has(self.serviceMonitor.tls) && has(self.serviceMonitor.tls.clientCertSecretName))",message="with tls.clientCASecretName, serviceMonitor.enabled needs serviceMonitor.tls.clientCertSecretName"
 // +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || !has(self.port) || !(self.port in [12049, 1445])",message="metrics.port is where a new server's adapters listen: choose another port"
 type MetricsSpec struct {
 	// Enabled serves metrics and creates a Service for them.
@@ -157,9 +159,56 @@ type MetricsSpec struct {
 	// +optional
 	BearerTokenSecret *SecretKeyRef `json:"bearerTokenSecret,omitempty"`
 
+	// TLS serves the metrics over HTTPS, and refuses HTTP.
+	// +optional
+	TLS *MetricsTLSSpec `json:"tls,omitempty"`
+
 	// ServiceMonitor tells the Prometheus operator to scrape the metrics.
 	// +optional
 	ServiceMonitor *ServiceMonitorSpec `json:"serviceMonitor,omitempty"`
+}
+
+// MetricsTLSSpec describes the certificate of the metrics. The server reads it only at
+// its start: each renewal restarts the server, so give it a long life.
+type MetricsTLSSpec struct {
+	// CertSecretName names the Secret with the certificate and its key, under the keys
+	// tls.crt and tls.key.
+	// +kubebuilder:validation:MinLength=1
+	CertSecretName string `json:"certSecretName"`
+
+	// ClientCASecretName names the Secret with the CAs of scrapers, under the key ca.crt.
+	// If it is set, the metrics refuse clients without a certificate from one of these
+	// CAs.
+	// +optional
+	ClientCASecretName string `json:"clientCASecretName,omitempty"`
+
+	// MinVersion is the lowest version of TLS that is accepted: 1.2, which is the
+	// server's default, or 1.3.
+	// +kubebuilder:validation:Enum="1.2";"1.3"
+	// +optional
+	MinVersion string `json:"minVersion,omitempty"`
+}
+
+// ServiceMonitorTLSSpec says how Prometheus and the server verify each other. The
+// Secrets are in the DittoServer's namespace, and the Prometheus operator reads them.
+type ServiceMonitorTLSSpec struct {
+	// CASecretRef refers to the CA that the server's certificate is verified against.
+	// Defaults to the key ca.crt of metrics.tls.certSecretName, where cert-manager puts
+	// it.
+	// +optional
+	CASecretRef *SecretKeyRef `json:"caSecretRef,omitempty"`
+
+	// ServerName is the name that the server's certificate must be for. Defaults to
+	// NAME-metrics.NAMESPACE.svc, the name of the Service.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	ServerName string `json:"serverName,omitempty"`
+
+	// ClientCertSecretName names the Secret with the certificate that Prometheus shows,
+	// and its key, under the keys tls.crt and tls.key. It is for a server with
+	// metrics.tls.clientCASecretName.
+	// +optional
+	ClientCertSecretName string `json:"clientCertSecretName,omitempty"`
 }
 
 // ServiceMonitorSpec tells the Prometheus operator to scrape the metrics.
@@ -172,6 +221,10 @@ type ServiceMonitorSpec struct {
 	// +kubebuilder:validation:Pattern=`^(0|([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?)$`
 	// +optional
 	Interval string `json:"interval,omitempty"`
+
+	// TLS says how Prometheus and the server verify each other, with metrics.tls.
+	// +optional
+	TLS *ServiceMonitorTLSSpec `json:"tls,omitempty"`
 
 	// Labels are additional labels of the ServiceMonitor. A Prometheus selects
 	// it by its labels.

@@ -76,7 +76,7 @@ const allBlocks = `
 storage: {metadataSize: 10Gi}
 blockStore: {remoteCacheSize: 6Gi}
 database: {sqlite: {}}
-controlPlane: {certSecretName: tls, clientCASecretName: ca}
+controlPlane: {certSecretName: tls, clientCASecretName: ca, minTLSVersion: "1.3"}
 identity:
   jwt: {secretRef: {name: s, key: k}}
   admin: {passwordSecretRef: {name: s, key: k}}
@@ -95,7 +95,11 @@ identity:
     krb5ConfSecretRef: {name: s, key: k}
     machineAccount: {enabled: true, accountName: FILES$, secretRef: {name: s, key: k}}
 logging: {output: /tmp/log, rotation: {}}
-metrics: {enabled: true, bearerTokenSecret: {name: s, key: k}, serviceMonitor: {enabled: true}}
+metrics:
+  enabled: true
+  bearerTokenSecret: {name: s, key: k}
+  tls: {certSecretName: tls, clientCASecretName: ca, minVersion: "1.2"}
+  serviceMonitor: {enabled: true, tls: {caSecretRef: {name: s, key: k}, clientCertSecretName: c}}
 service: {}
 adapters: [{type: nfs, portmapper: {}}]
 adapterServices: {}

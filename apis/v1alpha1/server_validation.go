@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
@@ -29,9 +30,18 @@ func (s *ControlPlaneSpec) validate(p *field.Path) field.ErrorList {
 			errs = append(errs, field.Required(p.Child("certSecretName"), "clients are asked for a certificate only over TLS. Name the Secret with the API's own, or remove clientCASecretName"))
 		}
 	}
+	if s.MinTLSVersion != "" {
+		errs = append(errs, validateEnum(p.Child("minTLSVersion"), s.MinTLSVersion, tlsVersions())...)
+		if s.CertSecretName == "" {
+			errs = append(errs, field.Required(p.Child("certSecretName"), "without TLS there is no version of it. Name the Secret with the API's certificate, or remove minTLSVersion"))
+		}
+	}
 
 	return errs
 }
+
+// tlsVersions are those that the server knows.
+func tlsVersions() []string { return []string{"1.2", "1.3"} }
 
 func (s *LoggingSpec) validate(p *field.Path, dirs []string) field.ErrorList {
 	errs := validateEnum(p.Child("level"), s.Level, []string{"DEBUG", "INFO", "WARN", "ERROR"})
@@ -154,13 +164,52 @@ func (s *MetricsSpec) validate(p *field.Path) field.ErrorList {
 	if s.BearerTokenSecret != nil {
 		errs = append(errs, s.BearerTokenSecret.validate(p.Child("bearerTokenSecret"))...)
 	}
+	if s.TLS != nil {
+		errs = append(errs, s.TLS.validate(p.Child("tls"))...)
+	}
 	if m := s.ServiceMonitor; m.Enabled {
+		errs = append(errs, m.validateTLS(p.Child("serviceMonitor"), s.TLS)...)
 		if !s.Enabled {
 			errs = append(errs, field.Required(p.Child("enabled"), "there is nothing to scrape. Set enabled to true, or serviceMonitor.enabled to false"))
 		}
 		if m.Interval != "" && !intervalPattern.MatchString(m.Interval) {
 			errs = append(errs, field.Invalid(p.Child("serviceMonitor", "interval"), m.Interval, "must be a duration as Prometheus has it, such as 30s or 1m30s, the largest unit first"))
 		}
+	}
+	return errs
+}
+
+func (s *MetricsTLSSpec) validate(p *field.Path) field.ErrorList {
+	errs := validateSecretName(p.Child("certSecretName"), s.CertSecretName)
+	if s.ClientCASecretName != "" {
+		errs = append(errs, validateSecretName(p.Child("clientCASecretName"), s.ClientCASecretName)...)
+	}
+	if s.MinVersion != "" {
+		errs = append(errs, validateEnum(p.Child("minVersion"), s.MinVersion, tlsVersions())...)
+	}
+	return errs
+}
+
+func (s *ServiceMonitorSpec) validateTLS(p *field.Path, server *MetricsTLSSpec) field.ErrorList {
+	t := s.TLS
+	switch {
+	case t == nil:
+		return nil
+	case server == nil:
+		return field.ErrorList{field.Forbidden(p.Child("tls"), "the metrics are served over HTTP. Remove it, or name a certificate in spec.metrics.tls")}
+	}
+	errs := field.ErrorList{}
+	if r := t.CASecretRef; r != nil {
+		errs = append(errs, r.validate(p.Child("tls", "caSecretRef"))...)
+	}
+	if len(validation.IsDNS1123Subdomain(t.ServerName)) > 0 {
+		errs = append(errs, field.Invalid(p.Child("tls", "serverName"), t.ServerName, "must be a DNS name that the server's certificate is for"))
+	}
+	switch {
+	case t.ClientCertSecretName != "":
+		errs = append(errs, validateSecretName(p.Child("tls", "clientCertSecretName"), t.ClientCertSecretName)...)
+	case server.ClientCASecretName != "":
+		errs = append(errs, field.Required(p.Child("tls", "clientCertSecretName"), "the metrics refuse a Prometheus without a certificate (spec.metrics.tls.clientCASecretName). Name the Secret with its certificate, or set serviceMonitor.enabled to false"))
 	}
 	return errs
 }

@@ -83,6 +83,9 @@ type TLS struct {
 	CertFile string `json:"cert_file"`
 	KeyFile  string `json:"key_file"`
 	ClientCA string `json:"client_ca,omitempty"`
+
+	// MinVersion is 1.2, which is the server's default, or 1.3.
+	MinVersion string `json:"min_version,omitempty"`
 }
 
 // JWT configures the API's tokens. Durations are strings with a unit: the server reads a
@@ -100,6 +103,7 @@ type Metrics struct {
 	Path      string `json:"path"`
 	Auth      string `json:"auth"`
 	TokenFile string `json:"token_file,omitempty"`
+	TLS       *TLS   `json:"tls,omitempty"`
 }
 
 // LDAP is the directory in which users are looked up.

@@ -53,10 +53,15 @@ const (
 	TLSKeyFile       = "/tls/tls.key"
 	ClientCAFile     = "/tls-client-ca/ca.crt"
 	MetricsTokenFile = "/metrics-token/token"
-	KeytabFile       = "/kerberos/dittofs.keytab"
-	Krb5ConfFile     = "/kerberos-krb5/krb5.conf"
-	LDAPCAFile       = "/ldap-ca/ca.crt"
-	PostgresCAFile   = "/postgres-ca/ca.crt"
+
+	MetricsTLSCertFile  = "/metrics-tls/tls.crt"
+	MetricsTLSKeyFile   = "/metrics-tls/tls.key"
+	MetricsClientCAFile = "/metrics-client-ca/ca.crt"
+
+	KeytabFile     = "/kerberos/dittofs.keytab"
+	Krb5ConfFile   = "/kerberos-krb5/krb5.conf"
+	LDAPCAFile     = "/ldap-ca/ca.crt"
+	PostgresCAFile = "/postgres-ca/ca.crt"
 )
 
 // Environment variables that the server reads from Secrets, all at its start.

@@ -14,7 +14,7 @@ import (
 // Everything that a server can read out of Secrets, beside what basicXR has.
 const everything = `
 controlPlane: {certSecretName: tls, clientCASecretName: client-ca}
-metrics: {enabled: true, bearerTokenSecret: {name: metrics, key: token}}
+metrics: {enabled: true, bearerTokenSecret: {name: metrics, key: token}, tls: {certSecretName: metrics-tls, clientCASecretName: metrics-ca}}
 database: {postgresSecretRef: {name: db}, sslRootCertSecretRef: {name: db-ca, key: ca.crt}}
 ldap:
   enabled: true
@@ -52,6 +52,9 @@ func NewWithEverything(tb testing.TB, f Function) *Cluster {
 		{"tls", "tls.key"},
 		{"client-ca", "ca.crt"},
 		{"metrics", "token"},
+		{"metrics-tls", "tls.crt"},
+		{"metrics-tls", "tls.key"},
+		{"metrics-ca", "ca.crt"},
 		{"db-ca", "ca.crt"},
 		{"ldap", "password"},
 		{"ldap-ca", "ca.crt"},

@@ -78,7 +78,7 @@ func controlPlaneConfig(spec *v1alpha1.DittoServerSpec) dittofs.ControlPlane {
 		RequireInitialPasswordChange: *spec.ControlPlane.RequireInitialPasswordChange,
 	}
 	if spec.ControlPlane.CertSecretName != "" {
-		c.TLS = &dittofs.TLS{CertFile: dittofs.TLSCertFile, KeyFile: dittofs.TLSKeyFile}
+		c.TLS = &dittofs.TLS{CertFile: dittofs.TLSCertFile, KeyFile: dittofs.TLSKeyFile, MinVersion: spec.ControlPlane.MinTLSVersion}
 		if spec.ControlPlane.ClientCASecretName != "" {
 			c.TLS.ClientCA = dittofs.ClientCAFile
 		}
@@ -93,6 +93,12 @@ func metricsConfig(m *v1alpha1.MetricsSpec) *dittofs.Metrics {
 	c := &dittofs.Metrics{Enabled: true, Host: "0.0.0.0", Port: *m.Port, Path: m.Path, Auth: "none"}
 	if m.BearerTokenSecret != nil {
 		c.Auth, c.TokenFile = "token", dittofs.MetricsTokenFile
+	}
+	if t := m.TLS; t != nil {
+		c.TLS = &dittofs.TLS{CertFile: dittofs.MetricsTLSCertFile, KeyFile: dittofs.MetricsTLSKeyFile, MinVersion: t.MinVersion}
+		if t.ClientCASecretName != "" {
+			c.TLS.ClientCA = dittofs.MetricsClientCAFile
+		}
 	}
 	return c
 }

@@ -24,18 +24,20 @@ type secretVolume struct {
 func secretVolumes(spec *v1alpha1.DittoServerSpec) []secretVolume {
 	vs := []secretVolume{}
 
-	// The keys have the names that Kubernetes and cert-manager give them.
 	if s := spec.ControlPlane.CertSecretName; s != "" {
-		vs = append(vs, secretVolume{
-			name: "tls", secret: s, dir: path.Dir(dittofs.TLSCertFile),
-			items: []corev1.KeyToPath{{Key: corev1.TLSCertKey, Path: path.Base(dittofs.TLSCertFile)}, {Key: corev1.TLSPrivateKeyKey, Path: path.Base(dittofs.TLSKeyFile)}},
-		})
+		vs = append(vs, certificateFrom("tls", dittofs.TLSCertFile, dittofs.TLSKeyFile, s))
 	}
 	if s := spec.ControlPlane.ClientCASecretName; s != "" {
-		vs = append(vs, fileFrom("tls-client-ca", dittofs.ClientCAFile, &v1alpha1.SecretKeyRef{Name: s, Key: "ca.crt"}))
+		vs = append(vs, fileFrom("tls-client-ca", dittofs.ClientCAFile, &v1alpha1.SecretKeyRef{Name: s, Key: caKey}))
 	}
 	if r := spec.Metrics.BearerTokenSecret; spec.Metrics.Enabled && r != nil {
 		vs = append(vs, fileFrom("metrics-token", dittofs.MetricsTokenFile, r))
+	}
+	if t := spec.Metrics.TLS; spec.Metrics.Enabled && t != nil {
+		vs = append(vs, certificateFrom("metrics-tls", dittofs.MetricsTLSCertFile, dittofs.MetricsTLSKeyFile, t.CertSecretName))
+		if s := t.ClientCASecretName; s != "" {
+			vs = append(vs, fileFrom("metrics-client-ca", dittofs.MetricsClientCAFile, &v1alpha1.SecretKeyRef{Name: s, Key: caKey}))
+		}
 	}
 	if r := spec.Database.SSLRootCertSecretRef; r != nil {
 		vs = append(vs, fileFrom("postgres-ca", dittofs.PostgresCAFile, r))
@@ -60,6 +62,18 @@ func secretVolumes(spec *v1alpha1.DittoServerSpec) []secretVolume {
 
 // KeytabVolume is the pod's volume with the keytab.
 const KeytabVolume = "kerberos"
+
+// caKey is the key that cert-manager gives a CA.
+const caKey = "ca.crt"
+
+// certificateFrom puts a certificate and its key into one directory. The keys have the
+// names that Kubernetes and cert-manager give them.
+func certificateFrom(name, cert, key, secret string) secretVolume {
+	return secretVolume{name: name, secret: secret, dir: path.Dir(cert), items: []corev1.KeyToPath{
+		{Key: corev1.TLSCertKey, Path: path.Base(cert)},
+		{Key: corev1.TLSPrivateKeyKey, Path: path.Base(key)},
+	}}
+}
 
 func fileFrom(name, file string, r *v1alpha1.SecretKeyRef) secretVolume {
 	return secretVolume{name: name, secret: r.Name, dir: path.Dir(file), items: []corev1.KeyToPath{{Key: r.Key, Path: path.Base(file)}}}

@@ -3,6 +3,7 @@ package manifests
 import (
 	"maps"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
@@ -32,6 +33,11 @@ func serviceMonitor(ds *v1alpha1.DittoServer) *unstructured.Unstructured {
 		}
 	}
 
+	if m.TLS != nil {
+		endpoint["scheme"] = "https"
+		endpoint["tlsConfig"] = scraperTLS(ds)
+	}
+
 	u := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": ServiceMonitorAPIVersion,
 		"kind":       ServiceMonitorKind,
@@ -48,6 +54,25 @@ func serviceMonitor(ds *v1alpha1.DittoServer) *unstructured.Unstructured {
 	maps.Copy(l, metricsLabels(ds))
 	u.SetLabels(l)
 	return u
+}
+
+// scraperTLS says how Prometheus verifies the server, and what it shows the server. It
+// connects to the pod's address, which is in no certificate.
+func scraperTLS(ds *v1alpha1.DittoServer) map[string]any {
+	t := ds.Spec.Metrics.TLS
+	key := func(name, key string) map[string]any {
+		return map[string]any{"secret": map[string]any{"name": name, "key": key}}
+	}
+	m := ds.Spec.Metrics.ServiceMonitor.TLS
+	c := map[string]any{"serverName": m.ServerName, "ca": key(t.CertSecretName, caKey)}
+	if r := m.CASecretRef; r != nil {
+		c["ca"] = key(r.Name, r.Key)
+	}
+	if s := m.ClientCertSecretName; s != "" {
+		c["cert"] = key(s, corev1.TLSCertKey)
+		c["keySecret"] = map[string]any{"name": s, "key": corev1.TLSPrivateKeyKey}
+	}
+	return c
 }
 
 // named gives an object without a Go type its metadata.

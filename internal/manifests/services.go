@@ -92,6 +92,9 @@ func metricsService(ds *v1alpha1.DittoServer, pod map[string]string) *corev1.Ser
 		"prometheus.io/scrape": "true",
 		"prometheus.io/path":   m.Path,
 	}
+	if m.TLS != nil {
+		s.Annotations["prometheus.io/scheme"] = "https"
+	}
 	return s
 }
 

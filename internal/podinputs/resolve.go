@@ -86,7 +86,7 @@ func Resolve(inputs []Input, sources Sources, absent map[Ref]Absent) Resolution 
 		}
 	}
 
-	if name, problem := values.CheckTogether(read); problem != "" {
+	for name, problem := range values.CheckTogether(read) {
 		r.Problems = append(r.Problems, Problem{Source: origins[name].Source, Key: origins[name].Key, Text: problem})
 	}
 

@@ -45,13 +45,13 @@ func Check(input string, value []byte) string {
 		if len(bytes.TrimSpace(value)) == 0 {
 			return "the token is blank"
 		}
-	case dittofs.ClientCAFile, dittofs.LDAPCAFile, dittofs.PostgresCAFile:
+	case dittofs.ClientCAFile, dittofs.MetricsClientCAFile, dittofs.LDAPCAFile, dittofs.PostgresCAFile:
 		if !x509.NewCertPool().AppendCertsFromPEM(value) {
 			return "it holds no certificate in PEM form"
 		}
-	case dittofs.TLSCertFile:
+	case dittofs.TLSCertFile, dittofs.MetricsTLSCertFile:
 		return checkCertificate(value)
-	case dittofs.TLSKeyFile:
+	case dittofs.TLSKeyFile, dittofs.MetricsTLSKeyFile:
 		return checkPrivateKey(value)
 	case dittofs.Krb5ConfFile:
 		return checkKrb5Conf(value)

@@ -31,8 +31,8 @@ func BenchmarkCheckTLS(b *testing.B) {
 						b.Fatal(problem)
 					}
 				}
-				if _, problem := CheckTogether(values); problem != "" {
-					b.Fatal(problem)
+				if problems := CheckTogether(values); len(problems) > 0 {
+					b.Fatal(problems)
 				}
 			}
 		})

@@ -8,7 +8,9 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"maps"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -214,11 +216,28 @@ func TestCheckTogether(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			input, problem := CheckTogether(map[string][]byte{dittofs.TLSCertFile: []byte(tc.certificate), dittofs.TLSKeyFile: []byte(tc.key)})
-			if input != tc.input || !strings.Contains(problem, tc.problem) || tc.problem == "" && problem != "" {
-				t.Errorf("%s\nCheckTogether(...): want %q of %q, got %q of %q", tc.reason, tc.problem, tc.input, problem, input)
+			got := CheckTogether(map[string][]byte{dittofs.TLSCertFile: []byte(tc.certificate), dittofs.TLSKeyFile: []byte(tc.key)})
+			if !strings.Contains(got[tc.input], tc.problem) || (len(got) > 0) != (tc.problem != "") {
+				t.Errorf("%s\nCheckTogether(...): want %q of %q, got %q", tc.reason, tc.problem, tc.input, got)
 			}
 		})
+	}
+}
+
+// TestCheckTogetherBoth keeps the certificates of the API and of the metrics apart.
+func TestCheckTogetherBoth(t *testing.T) {
+	certificate, key := newCertificate(t)
+	_, another := newCertificate(t)
+	values := map[string][]byte{
+		dittofs.TLSCertFile: []byte(certificate), dittofs.TLSKeyFile: []byte(another),
+		dittofs.MetricsTLSCertFile: []byte(certificate), dittofs.MetricsTLSKeyFile: []byte(key),
+	}
+	if got := slices.Collect(maps.Keys(CheckTogether(values))); !slices.Equal(got, []string{dittofs.TLSKeyFile}) {
+		t.Errorf("The key of the API is another's: got problems of %q", got)
+	}
+	values[dittofs.TLSKeyFile], values[dittofs.MetricsTLSKeyFile] = []byte(key), []byte(another)
+	if got := slices.Collect(maps.Keys(CheckTogether(values))); !slices.Equal(got, []string{dittofs.MetricsTLSKeyFile}) {
+		t.Errorf("The key of the metrics is another's: got problems of %q", got)
 	}
 }
 

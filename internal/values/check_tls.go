@@ -41,21 +41,36 @@ func checkPrivateKey(value []byte) string {
 	return ""
 }
 
-// CheckTogether does the same for inputs that must match each other, and says which of
-// them is wrong. It does not repeat what Check finds. It reads each certificate and the
-// key only once, because reading a key takes longer than everything else.
-func CheckTogether(values map[string][]byte) (input, problem string) {
-	crt, key := values[dittofs.TLSCertFile], values[dittofs.TLSKeyFile]
+// CheckTogether does the same for inputs that must match each other, and returns what is
+// wrong by the input that it is wrong with. It does not repeat what Check finds. It reads
+// each certificate and key only once, because reading a key takes longer than everything
+// else.
+func CheckTogether(values map[string][]byte) map[string]string {
+	problems := map[string]string{}
+	for _, pair := range [][2]string{
+		{dittofs.TLSCertFile, dittofs.TLSKeyFile},
+		{dittofs.MetricsTLSCertFile, dittofs.MetricsTLSKeyFile},
+	} {
+		if input, problem := checkPair(values, pair[0], pair[1]); problem != "" {
+			problems[input] = problem
+		}
+	}
+	return problems
+}
+
+// checkPair checks a certificate and its key.
+func checkPair(values map[string][]byte, certFile, keyFile string) (input, problem string) {
+	crt, key := values[certFile], values[keyFile]
 	chain, problem := parseChain(crt)
 	if problem != "" {
-		return dittofs.TLSCertFile, problem
+		return certFile, problem
 	}
 	if checkPrivateKey(key) != "" {
 		return "", ""
 	}
 	private := parseKey(privateKey(key).Bytes)
 	if private == nil {
-		return dittofs.TLSKeyFile, "its private key cannot be read. It must be one of RSA, ECDSA or Ed25519"
+		return keyFile, "its private key cannot be read. It must be one of RSA, ECDSA or Ed25519"
 	}
 	if len(chain) == 0 {
 		return "", ""
@@ -66,16 +81,16 @@ func CheckTogether(values map[string][]byte) (input, problem string) {
 	})
 	if public.Equal(chain[0].PublicKey) {
 		if problem := checkKind(public); problem != "" {
-			return dittofs.TLSKeyFile, problem
+			return keyFile, problem
 		}
 		return "", ""
 	}
 	for _, c := range chain[1:] {
 		if public.Equal(c.PublicKey) {
-			return dittofs.TLSCertFile, "the server's own certificate has to come first, and those of its issuers after it"
+			return certFile, "the server's own certificate has to come first, and those of its issuers after it"
 		}
 	}
-	return dittofs.TLSKeyFile, "it is not the key of the certificate in the same Secret"
+	return keyFile, "it is not the key of the certificate in the same Secret"
 }
 
 // checkKind says why clients do not accept a server with such a key.

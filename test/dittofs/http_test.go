@@ -1,6 +1,7 @@
 package dittofs
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -8,8 +9,11 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+
 	contract "github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
+	"github.com/dittofs/function-dittoserver/internal/manifests"
 	"github.com/dittofs/function-dittoserver/test/dittofs/matrix"
 )
 
@@ -51,10 +55,16 @@ func (s *server) ask(t *testing.T, url, bearer string, client *host.Authority) (
 	return a, nil
 }
 
-// lets says whether the server lets clients of the authority in.
+// lets says whether the API lets clients of the authority in.
 func (s *server) lets(t *testing.T, client *host.Authority) bool {
 	t.Helper()
-	_, err := s.ask(t, s.url(t)+contract.LivenessPath, "", client)
+	return s.letsTo(t, s.url(t)+contract.LivenessPath, client)
+}
+
+// letsTo says whether the server lets clients of the authority in to a URL.
+func (s *server) letsTo(t *testing.T, url string, client *host.Authority) bool {
+	t.Helper()
+	_, err := s.ask(t, url, "", client)
 	if err != nil && !strings.Contains(err.Error(), "remote error: tls:") {
 		t.Fatal(err)
 	}
@@ -71,11 +81,27 @@ func (s *server) peer(t *testing.T) string {
 	return a.peer
 }
 
+// metricsPeer is the name in the certificate that a scraper is shown.
+func (s *server) metricsPeer(t *testing.T) string {
+	t.Helper()
+	a, err := s.ask(t, s.metricsURL(t), "", host.NamedAuthority(matrix.ClientAuthority))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.peer
+}
+
+// metricsURL is where a scraper finds the metrics, as the Service's annotations say.
+func (s *server) metricsURL(t *testing.T) string {
+	t.Helper()
+	annotations := as[corev1.Service](t, s.crossplane.Composed[manifests.MetricsServiceResource]).Annotations
+	return fmt.Sprintf("%s://127.0.0.1:%d%s", cmp.Or(annotations["prometheus.io/scheme"], "http"), s.port(t, "-metrics", "metrics"), annotations["prometheus.io/path"])
+}
+
 // metrics is the status of an answer to a scraper with the token.
 func (s *server) metrics(t *testing.T, token string) int {
 	t.Helper()
-	url := fmt.Sprintf("http://127.0.0.1:%d%s", s.port(t, "-metrics", "metrics"), s.config(t).Metrics.Path)
-	a, err := s.ask(t, url, token, nil)
+	a, err := s.ask(t, s.metricsURL(t), token, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

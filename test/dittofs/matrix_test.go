@@ -42,6 +42,7 @@ func TestServer(t *testing.T) {
 		"mtls":           checkMTLS,
 		"metrics":        checkMetrics,
 		"metrics-token":  checkMetricsToken,
+		"metrics-tls":    checkMetricsTLS,
 		"network-policy": checkNetworkPolicy,
 		"clients": func(t *testing.T, s *server) {
 			t.Helper()
@@ -261,6 +262,22 @@ func checkMetricsToken(t *testing.T, s *server) {
 		if got := s.metrics(t, token); got != want {
 			t.Errorf("metrics with token %q: want %d, got %d", token, want, got)
 		}
+	}
+}
+
+// checkMetricsTLS scrapes as clients that the server should and should not let in.
+func checkMetricsTLS(t *testing.T, s *server) {
+	t.Helper()
+	if got := s.metricsPeer(t); got != "metrics" {
+		t.Errorf("the metrics' certificate: want that of metrics, got that of %s", got)
+	}
+	url := s.metricsURL(t)
+	if s.letsTo(t, url, nil) || s.letsTo(t, url, host.NamedAuthority("strangers")) {
+		t.Error("the metrics let a client without a certificate of their CA in")
+	}
+	a, err := s.ask(t, strings.Replace(url, "https:", "http:", 1), "", nil)
+	if err == nil && a.status != http.StatusBadRequest {
+		t.Errorf("the metrics over HTTP: want none, got %d", a.status)
 	}
 }
 

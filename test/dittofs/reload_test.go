@@ -89,6 +89,22 @@ func proofs() map[string]proof {
 			inputs: map[string][]byte{contract.MetricsTokenFile: []byte("another-token")},
 			seen:   func(t *testing.T, s *server) bool { t.Helper(); return s.metrics(t, "another-token") == http.StatusOK },
 		},
+		"MetricsCertificate": {
+			row: "metrics-tls",
+			inputs: map[string][]byte{
+				contract.MetricsTLSCertFile: host.NamedAuthority(matrix.ServerAuthority).Issue("renewed").Cert,
+				contract.MetricsTLSKeyFile:  host.NamedAuthority(matrix.ServerAuthority).Issue("renewed").Key,
+			},
+			seen: func(t *testing.T, s *server) bool { t.Helper(); return s.metricsPeer(t) == "renewed" },
+		},
+		"MetricsClientCA": {
+			row:    "metrics-tls",
+			inputs: map[string][]byte{contract.MetricsClientCAFile: host.NamedAuthority("new clients").Certificate()},
+			seen: func(t *testing.T, s *server) bool {
+				t.Helper()
+				return s.letsTo(t, s.metricsURL(t), host.NamedAuthority("new clients"))
+			},
+		},
 		"LDAPBindPassword": {
 			row:    "ldap",
 			inputs: map[string][]byte{contract.EnvLDAPBindPassword: []byte("another-bind-password")},

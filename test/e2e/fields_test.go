@@ -161,8 +161,8 @@ imagePullPolicy: Always
 imagePullSecrets: [{name: a}]
 storage: {metadataSize: 1Gi, contentSize: 10Gi, controlPlaneSize: 1Gi, storageClassName: fast, metadataStorageClassName: a, contentStorageClassName: b, controlPlaneStorageClassName: c}
 blockStore: {remoteCacheSize: 5Gi}
-controlPlane: {port: 8443, certSecretName: tls, clientCASecretName: ca, requireInitialPasswordChange: false}
-metrics: {enabled: true, port: 9100, path: /m, bearerTokenSecret: {name: a, key: b}}
+controlPlane: {port: 8443, certSecretName: tls, clientCASecretName: ca, minTLSVersion: "1.3", requireInitialPasswordChange: false}
+metrics: {enabled: true, port: 9100, path: /m, bearerTokenSecret: {name: a, key: b}, tls: {certSecretName: a, clientCASecretName: b, minVersion: "1.2"}}
 service:
   type: LoadBalancer
   annotations: {service.beta.kubernetes.io/load-balancer-source-ranges: 10.0.0.0/8}

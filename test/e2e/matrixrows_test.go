@@ -34,6 +34,7 @@ func particular() map[string][]func(*scenario, *server) string {
 		"mtls":            {(*scenario).showsCertificate, (*scenario).wantsCertificate},
 		"metrics":         {metricsAt("/stats", "", http.StatusOK)},
 		"metrics-token":   scraped(),
+		"metrics-tls":     {(*scenario).metricsOverTLS},
 		"network-policy":  {(*scenario).policyFits},
 		"clients":         {(*scenario).policyFits},
 		"service-monitor": scraped(),
@@ -66,6 +67,23 @@ func metricsAt(path, token string, want int) func(*scenario, *server) string {
 		}
 		return ""
 	}
+}
+
+// metricsOverTLS asks for the metrics with and without a certificate.
+func (s *scenario) metricsOverTLS(srv *server) string {
+	s.Helper()
+	url := "https://" + s.address(srv, "metrics") + "/metrics"
+	a, err := s.ask(url, "", host.NamedAuthority(matrix.ClientAuthority))
+	if err != nil {
+		return err.Error()
+	}
+	if a.peer != "metrics" || a.status != http.StatusOK {
+		return fmt.Sprintf("a scraper gets the status %d of %s", a.status, a.peer)
+	}
+	if _, err := s.ask(url, "", nil); err == nil || !strings.Contains(err.Error(), "remote error: tls:") {
+		return fmt.Sprintf("a scraper without a certificate is not refused: %v", err)
+	}
+	return ""
 }
 
 // An answer is what a server says, and the name in the certificate that it shows, if it
