@@ -80,12 +80,16 @@ func (p *plan) observe() (err error) {
 // free.
 func (p *plan) render() (err error) {
 	p.kinds = p.around.Kinds(p.xr, p.have)
-	p.want, err = manifests.Build(p.xr.DittoServer, manifests.Options{
+	o := manifests.Options{
 		Existing:       p.have.Existing(p.xr.Identity()).Immutable,
 		Services:       p.have.Services,
 		ServiceMonitor: p.kinds.ServiceMonitor == observed.KindKnown,
 		Percona:        p.kinds.Percona == observed.KindKnown,
-	})
+	}
+	if r := p.xr.Spec.Database.PostgresSecretRef; r != nil {
+		o.PostgresKeys = podinputs.PostgresKeys(p.look, r.Name, p.xr.GetNamespace(), p.have.StatefulSet)
+	}
+	p.want, err = manifests.Build(p.xr.DittoServer, o)
 	if err != nil {
 		return err
 	}

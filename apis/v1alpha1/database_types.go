@@ -23,7 +23,9 @@ type DatabaseSpec struct {
 	SQLite *SQLiteSpec `json:"sqlite,omitempty"`
 
 	// PostgresSecretRef names the Secret with the credentials: the keys host,
-	// database, user and password, and optionally port and sslmode.
+	// database (or dbname), user (or username) and password, and optionally port
+	// and sslmode. That is what CloudNativePG, Crunchy's and Percona's operators
+	// write. A uri is not read.
 	// +optional
 	PostgresSecretRef *PostgresSecretRef `json:"postgresSecretRef,omitempty"`
 

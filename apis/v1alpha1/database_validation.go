@@ -24,7 +24,7 @@ func (s *DatabaseSpec) validate(p *field.Path, spec *DittoServerSpec) field.Erro
 		errs = append(errs, validateSecretName(p.Child("postgresSecretRef", "name"), r.Name)...)
 	} else if s.Type == DatabasePostgres && !spec.Percona.Enabled {
 		errs = append(errs, field.Required(p.Child("postgresSecretRef"),
-			"type postgres needs the Secret with the keys host, database, user and password. Name it, or set type sqlite"))
+			"type postgres needs the Secret with the keys host, database or dbname, user or username, and password. Name it, or set type sqlite"))
 	}
 	if dirs := spec.Storage.dirs(); s.Type == DatabaseSQLite && !within(s.SQLite.Path, dirs) {
 		errs = append(errs, field.Invalid(p.Child("sqlite", "path"), s.SQLite.Path,

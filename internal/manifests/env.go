@@ -10,14 +10,14 @@ import (
 )
 
 // env returns the variables that the server reads from Secrets.
-func env(ds *v1alpha1.DittoServer) []corev1.EnvVar {
+func env(ds *v1alpha1.DittoServer, o *Options) []corev1.EnvVar {
 	id := ds.Spec.Identity
 	e := []corev1.EnvVar{
 		secretEnv(dittofs.EnvJWTSecret, cmp.Or(id.JWT.SecretRef, managedJWT(ds))),
 		secretEnv(dittofs.EnvAdminPassword, cmp.Or(id.Admin.PasswordSecretRef, managedAdmin(ds))),
 	}
 	if r := ds.Spec.Database.PostgresSecretRef; r != nil {
-		e = append(e, postgresEnv(r.Name)...)
+		e = append(e, postgresEnv(r.Name, o.PostgresKeys)...)
 	}
 	if ds.Spec.Percona.Enabled {
 		e = append(e, perconaEnv(ds)...)
@@ -31,23 +31,38 @@ func env(ds *v1alpha1.DittoServer) []corev1.EnvVar {
 	return e
 }
 
-// postgresEnv returns one variable per key, because the server reads no connection
-// string.
-func postgresEnv(secret string) []corev1.EnvVar {
+// A PostgresInput is a part of the database's address that comes from a Secret.
+type PostgresInput struct {
+	// Env is the server's variable.
+	Env string
+
+	// Keys are the keys that the value may have, the function's own first. The others are
+	// those that operators of PostgreSQL write.
+	Keys []string
+
+	// Optional inputs may be missing.
+	Optional bool
+}
+
+// PostgresInputs are one variable per part, because the server reads no connection string.
+func PostgresInputs() []PostgresInput {
+	return []PostgresInput{
+		{dittofs.EnvPostgresHost, []string{"host"}, false},
+		{dittofs.EnvPostgresPort, []string{"port"}, true},
+		{dittofs.EnvPostgresDatabase, []string{"database", "dbname"}, false},
+		{dittofs.EnvPostgresUser, []string{"user", "username"}, false},
+		{dittofs.EnvPostgresPassword, []string{"password"}, false},
+		{dittofs.EnvPostgresSSLMode, []string{"sslmode"}, true},
+	}
+}
+
+// postgresEnv returns the variables of a database. The keys are those of its Secret, by
+// variable, where they are not the first ones.
+func postgresEnv(secret string, keys map[string]string) []corev1.EnvVar {
 	e := []corev1.EnvVar{}
-	for _, v := range []struct {
-		name, key string
-		optional  bool
-	}{
-		{dittofs.EnvPostgresHost, "host", false},
-		{dittofs.EnvPostgresPort, "port", true},
-		{dittofs.EnvPostgresDatabase, "database", false},
-		{dittofs.EnvPostgresUser, "user", false},
-		{dittofs.EnvPostgresPassword, "password", false},
-		{dittofs.EnvPostgresSSLMode, "sslmode", true},
-	} {
-		ev := secretEnv(v.name, &v1alpha1.SecretKeyRef{Name: secret, Key: v.key})
-		if v.optional {
+	for _, in := range PostgresInputs() {
+		ev := secretEnv(in.Env, &v1alpha1.SecretKeyRef{Name: secret, Key: cmp.Or(keys[in.Env], in.Keys[0])})
+		if in.Optional {
 			ev.ValueFrom.SecretKeyRef.Optional = new(true)
 		}
 		e = append(e, ev)

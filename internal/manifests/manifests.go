@@ -82,6 +82,10 @@ type Options struct {
 
 	// ServiceMonitor and Percona are set if the cluster knows the kind.
 	ServiceMonitor, Percona bool
+
+	// PostgresKeys are the keys of the database's Secret by the variables that they are
+	// read as. Without one, it is the first of the PostgresInput.
+	PostgresKeys map[string]string
 }
 
 // Build renders a valid DittoServer that has its defaults.
@@ -98,7 +102,7 @@ func Build(ds *v1alpha1.DittoServer, o Options) (Objects, error) {
 	objects := Objects{
 		Config:      string(cfg),
 		ConfigMap:   ConfigMap(ds, string(cfg)),
-		StatefulSet: statefulSet(ds, im, string(cfg)),
+		StatefulSet: statefulSet(ds, im, string(cfg), &o),
 		Supporting:  services(ds, im.podLabels()),
 	}
 	objects.ServiceDrift = keepServices(objects.Supporting, o.Services)

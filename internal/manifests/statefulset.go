@@ -22,7 +22,7 @@ const graceMargin = 5 * time.Second
 
 // statefulSet renders the StatefulSet that runs the server with a config.yaml. It has no
 // hash yet, because that needs the Secrets.
-func statefulSet(ds *v1alpha1.DittoServer, im Immutable, config string) *appsv1.StatefulSet {
+func statefulSet(ds *v1alpha1.DittoServer, im Immutable, config string, o *Options) *appsv1.StatefulSet {
 	m := meta(ds, "")
 	m.Annotations = map[string]string{AnnotationConfig: config}
 	return &appsv1.StatefulSet{
@@ -42,15 +42,15 @@ func statefulSet(ds *v1alpha1.DittoServer, im Immutable, config string) *appsv1.
 				WhenScaled:  appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
 			},
 
-			Template: podTemplate(ds, im, config),
+			Template: podTemplate(ds, im, config, o),
 		},
 	}
 }
 
-func podTemplate(ds *v1alpha1.DittoServer, im Immutable, config string) corev1.PodTemplateSpec {
+func podTemplate(ds *v1alpha1.DittoServer, im Immutable, config string, o *Options) corev1.PodTemplateSpec {
 	t := corev1.PodTemplateSpec{
 		Spec: corev1.PodSpec{
-			Containers:                    []corev1.Container{container(ds)},
+			Containers:                    []corev1.Container{container(ds, o)},
 			Volumes:                       volumes(ds, config),
 			SecurityContext:               podSecurityContext(ds.Spec.PodSecurityContext, ds.Spec.SecurityContext),
 			TerminationGracePeriodSeconds: new(gracePeriod(&ds.Spec)),
@@ -91,14 +91,14 @@ func podTemplate(ds *v1alpha1.DittoServer, im Immutable, config string) corev1.P
 	return t
 }
 
-func container(ds *v1alpha1.DittoServer) corev1.Container {
+func container(ds *v1alpha1.DittoServer, o *Options) corev1.Container {
 	command, args := dittofs.Command()
 	c := corev1.Container{
 		Name:            ContainerName,
 		Image:           ds.Spec.Image,
 		Command:         command,
 		Args:            args,
-		Env:             append(env(ds), extraEnv(&ds.Spec)...),
+		Env:             append(env(ds, o), extraEnv(&ds.Spec)...),
 		EnvFrom:         ds.Spec.EnvFrom,
 		ImagePullPolicy: ds.Spec.ImagePullPolicy,
 		Ports:           containerPorts(&ds.Spec),

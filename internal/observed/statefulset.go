@@ -43,12 +43,28 @@ type StatefulSet struct {
 	// Keytab says whether the pod has a keytab.
 	Keytab bool
 
-	secrets []string // The Secrets that its variables come from.
+	variables []variable
 }
+
+// A variable comes from a key of a Secret.
+type variable struct{ name, secret, key string }
 
 // Reads says whether the pod reads variables from a Secret.
 func (s *StatefulSet) Reads(secret string) bool {
-	return s != nil && slices.Contains(s.secrets, secret)
+	return s != nil && slices.ContainsFunc(s.variables, func(v variable) bool { return v.secret == secret })
+}
+
+// KeyOf returns the key of a Secret that the pod reads as a variable, or nothing.
+func (s *StatefulSet) KeyOf(name, secret string) string {
+	if s == nil {
+		return ""
+	}
+	for _, v := range s.variables {
+		if v.name == name && v.secret == secret {
+			return v.key
+		}
+	}
+	return ""
 }
 
 // Runs says whether there may be a pod. A StatefulSet that was just scaled to zero has
@@ -91,8 +107,8 @@ func newStatefulSet(s *structpb.Struct) (*StatefulSet, error) {
 	}
 	for _, c := range structs.Objects(template, "spec", "containers") {
 		for _, e := range structs.Objects(c, "env") {
-			if name := structs.Text(e, "valueFrom", "secretKeyRef", "name"); name != "" {
-				ss.secrets = append(ss.secrets, name)
+			if secret := structs.Text(e, "valueFrom", "secretKeyRef", "name"); secret != "" {
+				ss.variables = append(ss.variables, variable{structs.Text(e, "name"), secret, structs.Text(e, "valueFrom", "secretKeyRef", "key")})
 			}
 		}
 	}

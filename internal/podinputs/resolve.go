@@ -169,7 +169,11 @@ func (r *Resolution) add(in Input, s *Source, absent map[Ref]Absent) []byte {
 	case s == nil && !in.Optional:
 		problem = cmp.Or(absent[in.Source].Text, "the "+in.Source.Kind+" does not exist")
 	case !found && !in.Optional:
-		problem = "the " + in.Source.Kind + " has no such key in its data" + s.has()
+		problem = "the " + in.Source.Kind + " has no such key in its data"
+		for _, other := range otherKeys(in) {
+			problem += ", nor " + other
+		}
+		problem += s.has()
 	case found && len(b) == 0 && !in.Optional && dittofs.Known(cmp.Or(in.Env, in.File)):
 		problem = "its value is empty"
 	case found:

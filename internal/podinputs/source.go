@@ -86,6 +86,15 @@ func NewSource(object *structpb.Struct) *Source {
 	return &Source{Object: object, data: structs.Fields(object, "data")}
 }
 
+func (s *Source) hasKey(key string) bool {
+	if s == nil {
+		return false
+	}
+	_, inText := s.text[key]
+	_, inData := s.data[key]
+	return inText || inData
+}
+
 func (s *Source) keys() []string {
 	return slices.Sorted(maps.Keys(merged(s.data, s.text)))
 }

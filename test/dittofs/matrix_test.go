@@ -32,6 +32,7 @@ func TestServer(t *testing.T) {
 	// What is particular to a row.
 	particular := map[string]func(t *testing.T, s *server){
 		"postgres":       checkPostgres,
+		"postgres-cnpg":  checkPostgres,
 		"postgres-tls":   checkPostgres,
 		"percona":        checkPostgres,
 		"content":        checkRemoteCache,

@@ -224,7 +224,7 @@ func (s *scenario) rowObjects(name string, srv *server) map[string]any {
 func (s *scenario) leadToDatabase(srv *server, sec *corev1.Secret) {
 	s.Helper()
 	db := s.databaseOf(srv)
-	db["dbname"] = db["database"]
+	db["dbname"], db["username"] = db["database"], db["user"]
 	delete(db, "sslmode") // The row's own counts.
 	db["ca.crt"] = string(s.postgres.authority.Certificate())
 	for k := range sec.StringData {

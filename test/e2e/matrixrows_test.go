@@ -25,6 +25,7 @@ import (
 func particular() map[string][]func(*scenario, *server) string {
 	return map[string][]func(*scenario, *server) string{
 		"postgres":        {(*scenario).usesPostgres},
+		"postgres-cnpg":   {(*scenario).usesPostgres},
 		"postgres-tls":    {(*scenario).usesPostgres, (*scenario).usesTLSToPostgres},
 		"percona":         {(*scenario).usesPostgres},
 		"sqlite-path":     {hasFile("/data/store/metadata", "db/control.db"), hasNoFiles("/data/controlplane")},
