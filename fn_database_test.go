@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -101,7 +100,7 @@ func TestDatabaseKeys(t *testing.T) {
 			if diff := cmp.Diff(condition, functest.Condition(rsp, "SecretsResolved")); diff != "" || !strings.Contains(got.GetMessage(), tc.message) {
 				t.Errorf("%s\nSecretsResolved: -want, +got:\n%s\nwith the message %q, want %q", tc.reason, diff, got.GetMessage(), tc.message)
 			}
-			if said := fmt.Sprint(rsp); strings.Contains(said, "battery staple") {
+			if said := rsp.String(); strings.Contains(said, "battery staple") {
 				t.Errorf("%s\nNo value should be in the response", tc.reason)
 			}
 		})

@@ -42,6 +42,11 @@ func refs(ss *structpb.Struct) map[string]functest.Ref {
 				each(functest.ValueAt(v, "secret", "items"), func(i *structpb.Struct) {
 					found[str(m, "mountPath")+"/"+str(i, "path")] = functest.Ref{Secret: str(v, "secret", "secretName"), Key: str(i, "key")}
 				})
+				each(functest.ValueAt(v, "projected", "sources"), func(s *structpb.Struct) {
+					each(functest.ValueAt(s, "secret", "items"), func(i *structpb.Struct) {
+						found[str(m, "mountPath")+"/"+str(i, "path")] = functest.Ref{Secret: str(s, "secret", "name"), Key: str(i, "key")}
+					})
+				})
 			}
 		})
 	})
@@ -125,7 +130,7 @@ func TestRequirements(t *testing.T) {
 		"Everything": {
 			reason: "Each Secret that the pod reads is required.",
 			given:  func(t *testing.T) *cluster { t.Helper(); return newClusterWithEverything(t) },
-			want:   []string{"admin", "client-ca", "db", "db-ca", "jwt", "keytab", "krb5", "ldap", "ldap-ca", "machine", "metrics", "tls"},
+			want:   []string{"admin", "client-ca", "db", "db-ca", "encryption", "jwt", "keytab", "krb5", "ldap", "ldap-ca", "machine", "metrics", "metrics-ca", "metrics-tls", "tls"},
 		},
 		"NamespaceInReference": {
 			reason: "A reference cannot reach another namespace, whatever it says.",

@@ -12,6 +12,7 @@ import (
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
 	"github.com/dittofs/function-dittoserver/internal/functest"
+	"github.com/dittofs/function-dittoserver/internal/functest/keyfile"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 )
 
@@ -81,7 +82,10 @@ func TestSecrecy(t *testing.T) {
 				name := strings.TrimPrefix(id, "team-a/")
 				for key := range functest.ValueAt(s, "data").GetStructValue().GetFields() {
 					switch key {
-					case "tls.crt", "tls.key", "ca.crt", "keytab": // Not every text is one.
+					case "tls.crt", "tls.key", "ca.crt", "keytab", "main.key": // Not every text is one.
+					case "passphrase":
+						c.SetSecret(name, key, canary)
+						c.SetSecret(name, "main.key", string(keyfile.New(canary, "master-key")))
 					default:
 						c.SetSecret(name, key, canary+strings.Repeat("1", 32))
 					}

@@ -109,9 +109,17 @@ func (p *plan) resolve() (err error) {
 		absent[account] = podinputs.Absent{Creating: p.kinds.Percona != observed.KindMissing, Text: "Percona's operator writes it, but is not installed"}
 	}
 	p.secrets = podinputs.Resolve(inputs, sources, absent)
+	if keys := p.secrets.Encryption.MasterKeys(); keys != "" {
+		t := &p.want.StatefulSet.Spec.Template
+		if t.Annotations == nil {
+			t.Annotations = map[string]string{}
+		}
+		t.Annotations[manifests.AnnotationEncryptionKeys] = keys
+	}
 
 	p.source = rollout.Source{Config: []byte(p.want.Config), Inputs: p.secrets.Restart, RestartToken: p.xr.Spec.Rollout.RestartToken}
 	if ss := p.have.StatefulSet; ss != nil {
+		p.secrets.CheckMasterKeys(ss.MasterKeys)
 		// Removing the token requests nothing.
 		p.source.RestartToken = cmp.Or(p.source.RestartToken, ss.RestartToken)
 	}
@@ -134,6 +142,9 @@ func (p *plan) decide() (err error) {
 	}
 
 	ss := p.have.StatefulSet
+	if ss == nil || ss.ConfigHash != wanted.ConfigHash {
+		p.secrets.CheckPassphrase()
+	}
 	state := rollout.State{
 		Wanted:           wanted,
 		LookupsPending:   p.holder == observed.Unasked,
@@ -142,7 +153,7 @@ func (p *plan) decide() (err error) {
 		SecretsCreating:  len(p.secrets.Creating) > 0,
 		SecretsMissing:   len(p.secrets.Problems) > 0,
 		DatabasePending:  p.databasePending() && !ss.Reads(manifests.PerconaSecret(p.xr.DittoServer)),
-		ProceedWithout:   p.in.MissingSecrets == v1beta1.MissingSecretsProceed && !p.secrets.SigningKeyInvalid,
+		ProceedWithout:   p.in.MissingSecrets == v1beta1.MissingSecretsProceed && !p.secrets.SigningKeyInvalid && !p.secrets.EncryptionInvalid,
 		ConfigMapPending: !p.have.HasConfig(p.want.Config),
 		Manual:           p.xr.Spec.Rollout.Policy == v1alpha1.RolloutManual,
 	}

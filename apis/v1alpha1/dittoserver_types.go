@@ -67,6 +67,10 @@ type DittoServerSpec struct {
 	// +optional
 	BlockStore *BlockStoreSpec `json:"blockStore,omitempty"`
 
+	// Encryption gives the server the keys of encrypted remote block stores.
+	// +optional
+	Encryption *EncryptionSpec `json:"encryption,omitempty"`
+
 	// Database holds the control plane's records: stores, shares and users.
 	// +optional
 	Database *DatabaseSpec `json:"database,omitempty"`

@@ -17,6 +17,9 @@ const (
 	LabelServer            = "dittofs.io/server"
 	AnnotationConfigHash   = "dittofs.io/config-hash"
 	AnnotationRestartToken = "dittofs.io/restart-token"
+
+	// AnnotationEncryptionKeys names the master keys that the pod has.
+	AnnotationEncryptionKeys = "dittofs.io/encryption-keys"
 )
 
 // validatePod refuses what the API server would refuse in the pod, because no change
@@ -29,7 +32,7 @@ func (s *DittoServerSpec) validatePod(spec *field.Path) field.ErrorList {
 			errs = append(errs, field.Invalid(spec.Child("podLabels").Key(reserved), v, "is reserved: the Services find the pod by this label. Remove it"))
 		}
 	}
-	for _, reserved := range []string{AnnotationConfigHash, AnnotationRestartToken} {
+	for _, reserved := range []string{AnnotationConfigHash, AnnotationRestartToken, AnnotationEncryptionKeys} {
 		if v, ok := s.PodAnnotations[reserved]; ok {
 			errs = append(errs, field.Invalid(spec.Child("podAnnotations").Key(reserved), v, "is reserved for the function. Remove it. To restart the server, set spec.rollout.restartToken"))
 		}

@@ -75,6 +75,7 @@ func (s *schema) walk(path string, visit func(path string, s *schema)) {
 const allBlocks = `
 storage: {metadataSize: 10Gi}
 blockStore: {remoteCacheSize: 6Gi}
+encryption: {passphraseSecretRef: {name: s, key: k}, keys: [{name: main, secretRef: {name: s, key: k}}]}
 database: {sqlite: {}}
 controlPlane: {certSecretName: tls, clientCASecretName: ca, minTLSVersion: "1.3"}
 identity:

@@ -42,6 +42,7 @@ func (s *DittoServer) Validate() field.ErrorList {
 	errs = append(errs, validateRange(spec.Child("replicas"), *s.Spec.Replicas, 0, 1, "a second server must not write to the same volumes")...)
 	errs = append(errs, s.Spec.Storage.validate(spec.Child("storage"))...)
 	errs = append(errs, s.Spec.BlockStore.validate(spec.Child("blockStore"), &s.Spec.Storage)...)
+	errs = append(errs, s.Spec.Encryption.validate(spec.Child("encryption"))...)
 	errs = append(errs, s.Spec.Database.validate(spec.Child("database"), &s.Spec)...)
 	errs = append(errs, s.Spec.Percona.validate(spec.Child("percona"), s.GetName(), &s.Spec)...)
 	errs = append(errs, s.Spec.ControlPlane.validate(spec.Child("controlPlane"))...)

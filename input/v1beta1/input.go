@@ -64,7 +64,8 @@ type Input struct {
 	// MissingSecrets says what happens when a Secret or one of its keys is
 	// missing or invalid. Hold neither restarts a running server nor creates a
 	// new one. Proceed creates and restarts servers anyway, with the values
-	// that exist, but never without a valid signing key.
+	// that exist, but never without a valid signing key, or
+	// with a passphrase that does not open the keys of encrypted stores.
 	// +kubebuilder:validation:Enum=Hold;Proceed
 	// +kubebuilder:default="Hold"
 	// +optional

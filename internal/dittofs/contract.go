@@ -64,12 +64,20 @@ const (
 	PostgresCAFile = "/postgres-ca/ca.crt"
 )
 
+// EncryptionDir has the key files of encrypted stores. A store's configuration, which is in
+// the server's database, names its file.
+const EncryptionDir = "/encryption"
+
+// EncryptionKeyFile returns the path of a key file.
+func EncryptionKeyFile(name string) string { return EncryptionDir + "/" + name + ".key" }
+
 // Environment variables that the server reads from Secrets, all at its start.
 const (
 	EnvJWTSecret            = "DITTOFS_CONTROLPLANE_SECRET"
 	EnvAdminPassword        = "DITTOFS_ADMIN_INITIAL_PASSWORD"
 	EnvLDAPBindPassword     = "DITTOFS_LDAP_BIND_PASSWORD"
 	EnvMachineAccountSecret = "DITTOFS_KERBEROS_MACHINE_ACCOUNT_SECRET"
+	EnvEncryptionPassphrase = "DITTOFS_ENCRYPTION_PASSPHRASE"
 
 	EnvPostgresHost     = "DITTOFS_DATABASE_POSTGRES_HOST"
 	EnvPostgresPort     = "DITTOFS_DATABASE_POSTGRES_PORT"

@@ -57,6 +57,8 @@ var SecretValues = []SecretValue{
 	{LDAPCAFile, "identity.ldap.caSecretRef", Live, "each connection to the directory reads the file"},
 	{KeytabFile, "identity.kerberos.keytabSecretRef", Live, "the server looks for a new keytab every 60 seconds"},
 	{Krb5ConfFile, "identity.kerberos.krb5ConfSecretRef", AtStart, "the file is read when Kerberos is set up"},
+	{EnvEncryptionPassphrase, "encryption.passphraseSecretRef", AtStart, "stores are opened with the passphrase of the start"},
+	{EncryptionKeyFile("main"), "encryption.keys", AtStart, "a store reads its key file when it is opened"},
 	{EnvMachineAccountSecret, "identity.kerberos.machineAccount.secretRef", AtFirstStart, "the server's database keeps the first one: change it through the API"},
 }
 

@@ -8,11 +8,13 @@ import (
 	"testing"
 
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
+	"github.com/dittofs/function-dittoserver/internal/functest/keyfile"
 	"github.com/dittofs/function-dittoserver/internal/functest/keytab"
 )
 
 // Everything that a server can read out of Secrets, beside what basicXR has.
 const everything = `
+encryption: {passphraseSecretRef: {name: encryption, key: passphrase}, keys: [{name: main, secretRef: {name: encryption, key: main.key}}]}
 controlPlane: {certSecretName: tls, clientCASecretName: client-ca}
 metrics: {enabled: true, bearerTokenSecret: {name: metrics, key: token}, tls: {certSecretName: metrics-tls, clientCASecretName: metrics-ca}}
 database: {postgresSecretRef: {name: db}, sslRootCertSecretRef: {name: db-ca, key: ca.crt}}
@@ -52,6 +54,8 @@ func NewWithEverything(tb testing.TB, f Function) *Cluster {
 		{"tls", "tls.key"},
 		{"client-ca", "ca.crt"},
 		{"metrics", "token"},
+		{"encryption", "passphrase"},
+		{"encryption", "main.key"},
 		{"metrics-tls", "tls.crt"},
 		{"metrics-tls", "tls.key"},
 		{"metrics-ca", "ca.crt"},
@@ -77,6 +81,10 @@ func (c *Cluster) NewValue(r Ref) {
 		own := host.NewAuthority().Issue("files")
 		c.SetSecret(r.Secret, "tls.crt", string(own.Cert))
 		c.SetSecret(r.Secret, "tls.key", string(own.Key))
+	case "passphrase", "main.key":
+		passphrase := rand.Text()
+		c.SetSecret(r.Secret, "passphrase", passphrase)
+		c.SetSecret(r.Secret, "main.key", string(keyfile.New(passphrase, "master-key")))
 	case "ca.crt":
 		c.SetSecret(r.Secret, r.Key, string(host.NewAuthority().Certificate()))
 	case "port":

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -17,6 +18,9 @@ type Existing struct {
 
 	// Keytab is set if the running server has one.
 	Keytab bool
+
+	// EncryptionKeys are the names of the key files that the running server has.
+	EncryptionKeys []string
 
 	// Database is set if the DittoServer owns a PerconaPGCluster.
 	Database bool
@@ -41,6 +45,12 @@ func ValidateChange(ds *v1alpha1.DittoServer, existing Existing) field.ErrorList
 		errs = append(errs, field.Required(spec.Child("identity", "kerberos"),
 			"the running server keeps in its database that Kerberos is on, and does not start without the keytab. "+
 				"Keep the block with its references, turn Kerberos off through the server's API, and then reduce the block to enabled: false"))
+	}
+	for _, name := range existing.EncryptionKeys {
+		if s := ds.Spec.Encryption; s == nil || !slices.ContainsFunc(s.Keys, func(k v1alpha1.EncryptionKeySpec) bool { return k.Name == name }) {
+			errs = append(errs, field.Required(spec.Child("encryption", "keys"), fmt.Sprintf(
+				"the running server has the key %q, and without it nothing in its stores can be read. Keep it in the list. If no store uses it any more, set its retired to true, and remove it once the server has restarted", name)))
+		}
 	}
 	if !existing.Immutable.hasContent() {
 		const why = "the running server has no volume there: contentSize was not set when it was created. Choose another directory"

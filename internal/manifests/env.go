@@ -25,6 +25,9 @@ func env(ds *v1alpha1.DittoServer, o *Options) []corev1.EnvVar {
 	if id.LDAP.IsEnabled() {
 		e = append(e, secretEnv(dittofs.EnvLDAPBindPassword, id.LDAP.BindPasswordSecretRef))
 	}
+	if s := ds.Spec.Encryption; len(s.Used()) > 0 {
+		e = append(e, secretEnv(dittofs.EnvEncryptionPassphrase, &s.PassphraseSecretRef))
+	}
 	if k := id.Kerberos; k.IsEnabled() && k.MachineAccount.IsEnabled() {
 		e = append(e, secretEnv(dittofs.EnvMachineAccountSecret, k.MachineAccount.SecretRef))
 	}

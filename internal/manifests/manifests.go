@@ -40,6 +40,11 @@ const (
 
 	// AnnotationRestartToken is the spec.rollout.restartToken that the hash includes.
 	AnnotationRestartToken = v1alpha1.AnnotationRestartToken
+
+	// AnnotationEncryptionKeys names the master keys that the pod has, by the names of
+	// the key files. A master key's name is in every block that it has encrypted, so it is
+	// no secret.
+	AnnotationEncryptionKeys = v1alpha1.AnnotationEncryptionKeys
 )
 
 // AnnotationConfig of the StatefulSet holds the config.yaml that its template names. If

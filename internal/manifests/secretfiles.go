@@ -88,3 +88,17 @@ func (v *secretVolume) volume() corev1.Volume {
 func (v *secretVolume) mount() corev1.VolumeMount {
 	return corev1.VolumeMount{Name: v.name, MountPath: v.dir, ReadOnly: true}
 }
+
+const encryptionVolume = "encryption"
+
+// keyFiles is a volume with all key files of encrypted stores.
+func keyFiles(keys []v1alpha1.EncryptionKeySpec) corev1.Volume {
+	p := &corev1.ProjectedVolumeSource{DefaultMode: new(secretFileMode)}
+	for _, k := range keys {
+		p.Sources = append(p.Sources, corev1.VolumeProjection{Secret: &corev1.SecretProjection{
+			LocalObjectReference: corev1.LocalObjectReference{Name: k.SecretRef.Name},
+			Items:                []corev1.KeyToPath{{Key: k.SecretRef.Key, Path: path.Base(dittofs.EncryptionKeyFile(k.Name))}},
+		}})
+	}
+	return corev1.Volume{Name: encryptionVolume, VolumeSource: corev1.VolumeSource{Projected: p}}
+}

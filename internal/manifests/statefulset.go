@@ -86,6 +86,9 @@ func podTemplate(ds *v1alpha1.DittoServer, im Immutable, config string, o *Optio
 	for _, v := range secretVolumes(&ds.Spec) {
 		c.VolumeMounts = append(c.VolumeMounts, v.mount())
 	}
+	if len(ds.Spec.Encryption.Used()) > 0 {
+		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: encryptionVolume, MountPath: dittofs.EncryptionDir, ReadOnly: true})
+	}
 	c.VolumeMounts = append(c.VolumeMounts, ds.Spec.VolumeMounts...)
 
 	return t
@@ -176,6 +179,9 @@ func volumes(ds *v1alpha1.DittoServer, config string) []corev1.Volume {
 	}
 	for _, v := range secretVolumes(&ds.Spec) {
 		vs = append(vs, v.volume())
+	}
+	if used := ds.Spec.Encryption.Used(); len(used) > 0 {
+		vs = append(vs, keyFiles(used))
 	}
 	return append(vs, extraVolumes(&ds.Spec)...)
 }

@@ -2,6 +2,8 @@ package observed
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 
 	"google.golang.org/protobuf/types/known/structpb"
 	corev1 "k8s.io/api/core/v1"
@@ -56,6 +58,7 @@ func (c *Composed) Existing(xr Identity) manifests.Existing {
 	e := manifests.Existing{Database: c.PerconaOwner != "" && c.PerconaOwner == xr.UID}
 	if ss := c.StatefulSet; ss != nil {
 		e.Immutable, e.Keytab = &ss.Immutable, ss.Keytab
+		e.EncryptionKeys = slices.Sorted(maps.Keys(ss.MasterKeys))
 	}
 	return e
 }

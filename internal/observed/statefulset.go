@@ -2,6 +2,7 @@ package observed
 
 import (
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/types/known/structpb"
 	appsv1 "k8s.io/api/apps/v1"
@@ -39,6 +40,9 @@ type StatefulSet struct {
 	// ConfigMap is the name of the ConfigMap that the template reads. Config is the
 	// config.yaml in it, as the StatefulSet's own annotation has it.
 	ConfigMap, Config string
+
+	// MasterKeys of encrypted stores that the pod has, by the names of their files.
+	MasterKeys map[string]string
 
 	// Keytab says whether the pod has a keytab.
 	Keytab bool
@@ -93,6 +97,7 @@ func newStatefulSet(s *structpb.Struct) (*StatefulSet, error) {
 		RestartToken:    structs.Annotation(template, manifests.AnnotationRestartToken),
 		Status:          statusOf(structs.At(s, "status").GetStructValue()),
 		Config:          structs.Annotation(s, manifests.AnnotationConfig),
+		MasterKeys:      masterKeys(structs.Annotation(template, manifests.AnnotationEncryptionKeys)),
 	}
 	if r := structs.At(s, "spec", "replicas"); r != nil {
 		ss.Replicas = int32(r.GetNumberValue())
@@ -117,6 +122,19 @@ func newStatefulSet(s *structpb.Struct) (*StatefulSet, error) {
 	var err error
 	ss.Immutable, err = immutable(structs.At(s, "spec").GetStructValue())
 	return ss, errors.Wrap(err, "spec")
+}
+
+// masterKeys reads an annotation such as main=ID,other=ID.
+func masterKeys(annotation string) map[string]string {
+	if annotation == "" {
+		return nil
+	}
+	keys := map[string]string{}
+	for pair := range strings.SplitSeq(annotation, ",") {
+		name, id, _ := strings.Cut(pair, "=")
+		keys[name] = id
+	}
+	return keys
 }
 
 // kept returns the fields of a StatefulSet's spec that cannot change. It leaves out what

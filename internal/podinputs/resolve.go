@@ -46,6 +46,11 @@ type Resolution struct {
 	// other Secrets could be guessed from the hash.
 	SigningKeyInvalid bool
 
+	// Encryption is what opens encrypted stores. EncryptionInvalid is set if something of
+	// it has a problem. A server that could not read its stores must not start.
+	Encryption        *Encryption
+	EncryptionInvalid bool
+
 	// Restart are the inputs that a process reads once, sorted by name. Live inputs
 	// are not among them: a restart changes nothing about them.
 	Restart []Value
@@ -184,6 +189,12 @@ func (r *Resolution) add(in Input, s *Source, absent map[Ref]Absent) []byte {
 	if problem != "" {
 		r.Problems = append(r.Problems, Problem{Source: in.Source, Key: in.Key, Text: problem})
 		r.SigningKeyInvalid = r.SigningKeyInvalid || in.Env == dittofs.EnvJWTSecret
+		r.EncryptionInvalid = r.EncryptionInvalid || isEncryption(in)
+	} else if isEncryption(in) {
+		if r.Encryption == nil {
+			r.Encryption = &Encryption{}
+		}
+		r.Encryption.add(in, v.Bytes)
 	}
 	if !in.Live() {
 		r.Restart = append(r.Restart, v)

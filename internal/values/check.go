@@ -28,6 +28,9 @@ func Check(input string, value []byte) string {
 			return problem
 		}
 	}
+	if strings.HasPrefix(input, dittofs.EncryptionDir+"/") {
+		return checkKeyFile(value)
+	}
 	switch input {
 	case dittofs.EnvJWTSecret:
 		if len(value) < minJWTSecret {

@@ -36,6 +36,7 @@ func TestServer(t *testing.T) {
 		"postgres-tls":   checkPostgres,
 		"percona":        checkPostgres,
 		"content":        checkRemoteCache,
+		"encryption":     checkEncryption,
 		"sqlite-path":    checkSQLitePath,
 		"logging":        checkLogging,
 		"log-file":       checkLogFile,

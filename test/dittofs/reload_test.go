@@ -45,6 +45,9 @@ type proof struct {
 // why.
 var notDriven = map[string]string{
 	contract.EnvMachineAccountSecret: "the server shows it to a domain controller only",
+
+	contract.EnvEncryptionPassphrase:   "TestEncryption changes it, together with the key file",
+	contract.EncryptionKeyFile("main"): "TestEncryption changes it, together with the passphrase",
 }
 
 func proofs() map[string]proof {

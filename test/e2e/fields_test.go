@@ -161,6 +161,7 @@ imagePullPolicy: Always
 imagePullSecrets: [{name: a}]
 storage: {metadataSize: 1Gi, contentSize: 10Gi, controlPlaneSize: 1Gi, storageClassName: fast, metadataStorageClassName: a, contentStorageClassName: b, controlPlaneStorageClassName: c}
 blockStore: {remoteCacheSize: 5Gi}
+encryption: {passphraseSecretRef: {name: a, key: b}, keys: [{name: a, secretRef: {name: a, key: b}}, {name: b, retired: true}]}
 controlPlane: {port: 8443, certSecretName: tls, clientCASecretName: ca, minTLSVersion: "1.3", requireInitialPasswordChange: false}
 metrics: {enabled: true, port: 9100, path: /m, bearerTokenSecret: {name: a, key: b}, tls: {certSecretName: a, clientCASecretName: b, minVersion: "1.2"}}
 service:

@@ -12,6 +12,7 @@ import (
 	"text/template"
 
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
+	"github.com/dittofs/function-dittoserver/internal/functest/keyfile"
 	"github.com/dittofs/function-dittoserver/internal/functest/keytab"
 )
 
@@ -45,9 +46,10 @@ func Documents(path string) ([][]byte, error) {
 		return nil, fmt.Errorf("cannot read row: %w", err)
 	}
 	tmpl, err := template.New(path).Funcs(template.FuncMap{
-		"ca":   func(name string) string { return quoted(host.NamedAuthority(name).Certificate()) },
-		"cert": func(ca, name string) string { return quoted(host.NamedAuthority(ca).Issue(name).Cert) },
-		"key":  func(ca, name string) string { return quoted(host.NamedAuthority(ca).Issue(name).Key) },
+		"ca":      func(name string) string { return quoted(host.NamedAuthority(name).Certificate()) },
+		"cert":    func(ca, name string) string { return quoted(host.NamedAuthority(ca).Issue(name).Cert) },
+		"key":     func(ca, name string) string { return quoted(host.NamedAuthority(ca).Issue(name).Key) },
+		"keyfile": func(passphrase, id string) string { return quoted(keyfile.New(passphrase, id)) },
 		"keytab": func(principal string, version uint8) string {
 			return base64.StdEncoding.EncodeToString(Keytab(principal, version))
 		},
