@@ -84,6 +84,7 @@ func (p *plan) render() (err error) {
 		Existing:       p.have.Existing(p.xr.Identity()).Immutable,
 		Services:       p.have.Services,
 		ServiceMonitor: p.kinds.ServiceMonitor == observed.KindKnown,
+		PrometheusRule: p.kinds.PrometheusRule == observed.KindKnown,
 		Percona:        p.kinds.Percona == observed.KindKnown,
 	}
 	if r := p.xr.Spec.Database.PostgresSecretRef; r != nil {

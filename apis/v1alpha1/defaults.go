@@ -85,6 +85,7 @@ func (s *DittoServer) Default(d Defaults) {
 		t := ensure(&m.ServiceMonitor.TLS)
 		t.ServerName = cmp.Or(t.ServerName, s.GetName()+"-metrics."+s.GetNamespace()+".svc")
 	}
+	ensure(&m.PrometheusRule)
 
 	ensure(&spec.NetworkPolicy)
 	ensure(&spec.PodDisruptionBudget)

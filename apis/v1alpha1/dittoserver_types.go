@@ -487,6 +487,11 @@ type DittoServerStatus struct {
 	// +optional
 	PendingHash string `json:"pendingHash,omitempty"`
 
+	// Certificate says how long the certificate of controlPlane.certSecretName
+	// is valid. The server has it within two minutes.
+	// +optional
+	Certificate *CertificateStatus `json:"certificate,omitempty"`
+
 	// PerconaClusterName is the name of the PerconaPGCluster, if there is one.
 	// +optional
 	PerconaClusterName string `json:"perconaClusterName,omitempty"`
@@ -527,4 +532,13 @@ type EndpointStatus struct {
 	// a host name, if the Service has one.
 	// +optional
 	LoadBalancer string `json:"loadBalancer,omitempty"`
+}
+
+// CertificateStatus says how long a certificate is valid.
+type CertificateStatus struct {
+	// NotBefore is when it becomes valid.
+	NotBefore metav1.Time `json:"notBefore"`
+
+	// NotAfter is when it expires.
+	NotAfter metav1.Time `json:"notAfter"`
 }

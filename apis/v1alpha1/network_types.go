@@ -133,6 +133,7 @@ type AdapterServicesSpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.serviceMonitor) || !has(self.serviceMonitor.enabled) || !self.serviceMonitor.enabled || (has(self.enabled) && self.enabled)",message="serviceMonitor.enabled needs metrics.enabled"
 // +kubebuilder:validation:XValidation:rule="!has(self.serviceMonitor) || !has(self.serviceMonitor.enabled) || !self.serviceMonitor.enabled || !has(self.serviceMonitor.tls) || has(self.tls)",message="serviceMonitor.tls needs metrics.tls"
 // +kubebuilder:validation:XValidation:rule="!has(self.serviceMonitor) || !has(self.serviceMonitor.enabled) || !self.serviceMonitor.enabled || !has(self.tls) || !has(self.tls.clientCASecretName) || (has(self.serviceMonitor.tls) && has(self.serviceMonitor.tls.clientCertSecretName))",message="with tls.clientCASecretName, serviceMonitor.enabled needs serviceMonitor.tls.clientCertSecretName"
+// +kubebuilder:validation:XValidation:rule="!has(self.prometheusRule) || !has(self.prometheusRule.enabled) || !self.prometheusRule.enabled || (has(self.serviceMonitor) && has(self.serviceMonitor.enabled) && self.serviceMonitor.enabled)",message="prometheusRule.enabled needs serviceMonitor.enabled"
 // +kubebuilder:validation:XValidation:rule="!has(self.enabled) || !self.enabled || !has(self.port) || !(self.port in [12049, 1445])",message="metrics.port is where a new server's adapters listen: choose another port"
 type MetricsSpec struct {
 	// Enabled serves metrics and creates a Service for them.
@@ -166,6 +167,10 @@ type MetricsSpec struct {
 	// ServiceMonitor tells the Prometheus operator to scrape the metrics.
 	// +optional
 	ServiceMonitor *ServiceMonitorSpec `json:"serviceMonitor,omitempty"`
+
+	// PrometheusRule alerts of this server.
+	// +optional
+	PrometheusRule *PrometheusRuleSpec `json:"prometheusRule,omitempty"`
 }
 
 // MetricsTLSSpec describes the certificate of the metrics. The server reads it only at
@@ -228,6 +233,21 @@ type ServiceMonitorSpec struct {
 
 	// Labels are additional labels of the ServiceMonitor. A Prometheus selects
 	// it by its labels.
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+// PrometheusRuleSpec has Prometheus alert of what somebody has to look at: the server is
+// down, a change waits, a volume is nearly full, and the like.
+type PrometheusRuleSpec struct {
+	// Enabled creates the PrometheusRule, if the cluster knows the kind. It needs
+	// serviceMonitor.enabled: the alerts know the server's metrics by the labels that
+	// they get by it.
+	// +optional
+	Enabled bool `json:"enabled,omitempty"`
+
+	// Labels are additional labels of the PrometheusRule. A Prometheus selects it by
+	// its labels.
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 }

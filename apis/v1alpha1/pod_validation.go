@@ -42,6 +42,7 @@ func (s *DittoServerSpec) validatePod(spec *field.Path) field.ErrorList {
 	errs = append(errs, metav1validation.ValidateLabels(s.NodeSelector, spec.Child("nodeSelector"))...)
 	errs = append(errs, validatePodAnnotations(s.PodAnnotations, spec.Child("podAnnotations"))...)
 	errs = append(errs, metav1validation.ValidateLabels(s.Metrics.ServiceMonitor.Labels, spec.Child("metrics", "serviceMonitor", "labels"))...)
+	errs = append(errs, metav1validation.ValidateLabels(s.Metrics.PrometheusRule.Labels, spec.Child("metrics", "prometheusRule", "labels"))...)
 
 	errs = append(errs, ValidateImage(s.Image, spec.Child("image"))...)
 	if s.ImagePullPolicy != "" {

@@ -101,6 +101,7 @@ metrics:
   bearerTokenSecret: {name: s, key: k}
   tls: {certSecretName: tls, clientCASecretName: ca, minVersion: "1.2"}
   serviceMonitor: {enabled: true, tls: {caSecretRef: {name: s, key: k}, clientCertSecretName: c}}
+  prometheusRule: {enabled: true}
 service: {}
 adapters: [{type: nfs, portmapper: {}}]
 adapterServices: {}

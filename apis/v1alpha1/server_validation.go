@@ -176,6 +176,9 @@ func (s *MetricsSpec) validate(p *field.Path) field.ErrorList {
 			errs = append(errs, field.Invalid(p.Child("serviceMonitor", "interval"), m.Interval, "must be a duration as Prometheus has it, such as 30s or 1m30s, the largest unit first"))
 		}
 	}
+	if s.PrometheusRule.Enabled && !s.ServiceMonitor.Enabled {
+		errs = append(errs, field.Required(p.Child("serviceMonitor", "enabled"), "the alerts know the server's metrics by the labels that they get by the ServiceMonitor. Set serviceMonitor.enabled to true, or prometheusRule.enabled to false"))
+	}
 	return errs
 }
 

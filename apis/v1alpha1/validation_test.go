@@ -48,6 +48,8 @@ func TestValidate(t *testing.T) {
 		"AdapterTwice":         {reason: "There is one adapter of a type.", edit: fields{"adapters": []any{fields{"type": "nfs", "port": 2049}, fields{"type": "nfs", "port": 2050}}}, want: []string{"spec.adapters[1].type"}},
 		"NoAdapters":           {reason: "A server may have none.", edit: fields{"adapters": []any{}}},
 		"ServiceMonitorAlone":  {reason: "Without metrics there is nothing to scrape.", edit: fields{"metrics": fields{"serviceMonitor": fields{"enabled": true}}}, want: []string{"spec.metrics.enabled"}},
+		"PrometheusRuleAlone":  {reason: "Its alerts know the metrics by the labels of the ServiceMonitor.", edit: fields{"metrics": fields{"enabled": true, "prometheusRule": fields{"enabled": true}}}, want: []string{"spec.metrics.serviceMonitor.enabled"}},
+		"PrometheusRule":       {reason: "With both, the server is watched.", edit: fields{"metrics": fields{"enabled": true, "serviceMonitor": fields{"enabled": true}, "prometheusRule": fields{"enabled": true, "labels": fields{"release": "prometheus"}}}}},
 		"MetricsPath":          {reason: "A path starts with a slash.", edit: fields{"metrics.path": "metrics"}, want: []string{"spec.metrics.path"}},
 		"RotationOfStdout":     {reason: "Only files are rotated.", edit: fields{"logging.output": "stdout"}, want: []string{"spec.logging.rotation"}},
 		"GraceWithinTimeout":   {reason: "The kill must not come before the first stage is over.", edit: fields{"shutdownTimeout": "60s", "terminationGracePeriodSeconds": 60}, want: []string{"spec.terminationGracePeriodSeconds"}},
@@ -119,7 +121,7 @@ func TestValidate(t *testing.T) {
 		"LowPortSysctl":           {reason: "The kernel can let everybody open it.", edit: fields{"controlPlane.port": 443, "podSecurityContext": fields{"sysctls": []any{fields{"name": "net.ipv4.ip_unprivileged_port_start", "value": "443"}}}}},
 		"LowPortSysctlHigh":       {reason: "The kernel lets nobody open what is below.", edit: fields{"controlPlane.port": 80, "podSecurityContext": fields{"sysctls": []any{fields{"name": "net.ipv4.ip_unprivileged_port_start", "value": "443"}}}}, want: []string{"spec.controlPlane.port"}},
 
-		"Labels":             {reason: "Labels have a form.", edit: fields{"podLabels": fields{"team": "not a label"}, "nodeSelector": fields{"disk type": "ssd"}, "metrics.serviceMonitor.labels": fields{"a": "-"}}, want: []string{"spec.metrics.serviceMonitor.labels", "spec.nodeSelector", "spec.podLabels"}},
+		"Labels":             {reason: "Labels have a form.", edit: fields{"podLabels": fields{"team": "not a label"}, "nodeSelector": fields{"disk type": "ssd"}, "metrics.serviceMonitor": fields{"enabled": true, "labels": fields{"a": "-"}}, "metrics.prometheusRule": fields{"labels": fields{"a": "-"}}}, want: []string{"spec.metrics.prometheusRule.labels", "spec.metrics.serviceMonitor.labels", "spec.nodeSelector", "spec.podLabels"}},
 		"Annotations":        {reason: "Names of annotations have a form.", edit: fields{"podAnnotations": fields{"a b": "x"}, "service.annotations": fields{"a b": "x"}, "adapterServices.annotations": fields{"a b": "x"}}, want: []string{"spec.adapterServices.annotations", "spec.podAnnotations", "spec.service.annotations"}},
 		"ReservedServer":     {reason: "The Services find the pod by it.", edit: fields{"podLabels": fields{"dittofs.io/server": "x"}}, want: []string{"spec.podLabels[dittofs.io/server]"}},
 		"PriorityClass":      {reason: "A class has a name.", edit: fields{"priorityClassName": "Very High"}, want: []string{"spec.priorityClassName"}},

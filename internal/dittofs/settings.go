@@ -19,7 +19,7 @@ const envPrefix = "DITTOFS_"
 //
 //nolint:gochecknoglobals // A table.
 var settingFields = map[string]string{
-	"blockstore":       "blockStore",
+	"blockstore":        "blockStore",
 	"controlplane":      "controlPlane",
 	"controlplane.jwt":  "identity.jwt",
 	"controlplane.port": "controlPlane.port",

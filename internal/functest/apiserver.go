@@ -178,7 +178,7 @@ func (a *apiServer) store(id ObjectID, o *structpb.Struct) {
 }
 
 // Kinds whose generation rises with their spec.
-var generations = map[string]bool{"StatefulSet": true, "NetworkPolicy": true, "PerconaPGCluster": true, "ServiceMonitor": true, "PodDisruptionBudget": true, "Usage": true}
+var generations = map[string]bool{"StatefulSet": true, "NetworkPolicy": true, "PerconaPGCluster": true, "ServiceMonitor": true, "PrometheusRule": true, "PodDisruptionBudget": true, "Usage": true}
 
 // knows says whether the API server serves the kind of an object. Crossplane brings its
 // own.

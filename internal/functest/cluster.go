@@ -55,7 +55,7 @@ apiVersion: apiextensions.crossplane.io/v1beta1
 kind: EnvironmentConfig
 metadata: {name: function-dittoserver}
 data:
-  readable: [statefulsets.apps, persistentvolumeclaims, networkpolicies.networking.k8s.io, servicemonitors.monitoring.coreos.com, perconapgclusters.pgv2.percona.com, poddisruptionbudgets.policy]
+  readable: [statefulsets.apps, persistentvolumeclaims, networkpolicies.networking.k8s.io, servicemonitors.monitoring.coreos.com, prometheusrules.monitoring.coreos.com, perconapgclusters.pgv2.percona.com, poddisruptionbudgets.policy]
 `
 
 // A Cluster is Crossplane and an API server, as far as the function sees them: it
@@ -105,7 +105,8 @@ type Cluster struct {
 type view struct{ composed, secrets map[string]*structpb.Struct }
 
 // New returns a cluster with a DittoServer and its Secrets, in which the
-// function has not run yet. It knows the kind PerconaPGCluster, and not ServiceMonitor.
+// function has not run yet. It knows the kind PerconaPGCluster, and not ServiceMonitor
+// or PrometheusRule.
 func New(tb testing.TB, f Function) *Cluster {
 	tb.Helper()
 	c := NewEmpty(tb, f)
@@ -277,6 +278,7 @@ status: {phase: Bound, accessModes: [ReadWriteOnce], capacity: {storage: %s}}
 var optionalKinds = map[string]struct{ group, plural, version string }{
 	"PerconaPGCluster": {"pgv2.percona.com", "perconapgclusters", "v2"},
 	"ServiceMonitor":   {"monitoring.coreos.com", "servicemonitors", "v1"},
+	"PrometheusRule":   {"monitoring.coreos.com", "prometheusrules", "v1"},
 }
 
 // AddKind has the cluster know an optional kind.

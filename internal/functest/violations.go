@@ -78,6 +78,7 @@ var requiredKinds = map[string]struct {
 	"PersistentVolumeClaim":    {right: "persistentvolumeclaims"},
 	"NetworkPolicy":            {right: "networkpolicies.networking.k8s.io"},
 	"ServiceMonitor":           {right: "servicemonitors.monitoring.coreos.com"},
+	"PrometheusRule":           {right: "prometheusrules.monitoring.coreos.com"},
 	"PodDisruptionBudget":      {right: "poddisruptionbudgets.policy"},
 	"PerconaPGCluster":         {right: "perconapgclusters.pgv2.percona.com"},
 	"CustomResourceDefinition": {clusterScoped: true},

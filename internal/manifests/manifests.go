@@ -24,6 +24,7 @@ const (
 	SMBServiceResource      = "smb-service"
 	MetricsServiceResource  = "metrics-service"
 	ServiceMonitorResource  = "service-monitor"
+	PrometheusRuleResource  = "prometheus-rule"
 	NetworkPolicyResource   = "network-policy"
 	PerconaResource         = "percona-cluster"
 	JWTSecretResource       = "jwt-secret"
@@ -85,8 +86,8 @@ type Options struct {
 	// Services are the existing Services by the names of the composed resources.
 	Services map[string]ExistingService
 
-	// ServiceMonitor and Percona are set if the cluster knows the kind.
-	ServiceMonitor, Percona bool
+	// ServiceMonitor, PrometheusRule and Percona are set if the cluster knows the kind.
+	ServiceMonitor, PrometheusRule, Percona bool
 
 	// PostgresKeys are the keys of the database's Secret by the variables that they are
 	// read as. Without one, it is the first of the PostgresInput.
@@ -122,6 +123,9 @@ func Build(ds *v1alpha1.DittoServer, o Options) (Objects, error) {
 	}
 	if ds.Spec.Metrics.ServiceMonitor.Enabled && o.ServiceMonitor {
 		objects.Supporting[ServiceMonitorResource] = serviceMonitor(ds)
+	}
+	if ds.Spec.Metrics.PrometheusRule.Enabled && o.PrometheusRule {
+		objects.Supporting[PrometheusRuleResource] = prometheusRule(ds, im)
 	}
 	if ds.Spec.Percona.Enabled && o.Percona {
 		objects.Supporting[PerconaResource] = perconaCluster(ds)

@@ -2,14 +2,17 @@ package manifests_test
 
 import (
 	"flag"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
@@ -52,7 +55,7 @@ func TestBuild(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := build(t, dittoServer(t, string(spec)), manifests.Options{ServiceMonitor: true, Percona: true})
+			got := build(t, dittoServer(t, string(spec)), manifests.Options{ServiceMonitor: true, PrometheusRule: true, Percona: true})
 			golden(t, filepath.Join("testdata", name+".objects.yaml"), got)
 		})
 	}
@@ -99,8 +102,8 @@ func TestBuildIsPure(t *testing.T) {
 	ds := dittoServer(t, string(spec))
 	before := ds.DeepCopy()
 
-	first := build(t, ds, manifests.Options{ServiceMonitor: true, Percona: true})
-	second := build(t, ds, manifests.Options{ServiceMonitor: true, Percona: true})
+	first := build(t, ds, manifests.Options{ServiceMonitor: true, PrometheusRule: true, Percona: true})
+	second := build(t, ds, manifests.Options{ServiceMonitor: true, PrometheusRule: true, Percona: true})
 
 	if diff := cmp.Diff(first, second); diff != "" {
 		t.Errorf("The same DittoServer should give the same objects: -1st, +2nd:\n%s", diff)
@@ -124,6 +127,87 @@ func TestServiceMonitorKind(t *testing.T) {
 		if _, ok := got.Supporting[manifests.ServiceMonitorResource]; ok != known {
 			t.Errorf("Build(...): the cluster knows the kind: %t, there is a ServiceMonitor: %t", known, ok)
 		}
+	}
+}
+
+// TestPrometheusRule says for what there are alerts.
+func TestPrometheusRule(t *testing.T) {
+	const metrics = "metrics: {enabled: true, serviceMonitor: {enabled: true}, prometheusRule: {enabled: true"
+	always := []string{
+		"DittoServerSecretsUnresolved", "DittoServerRestartStuck", "DittoServerRestartPending", "DittoServerNotAsWanted",
+		"DittoServerVolumeNearlyFull", "DittoServerVolumeNearlyFull", "DittoServerRemoteDown", "DittoServerDataCorrupt",
+	}
+	cases := map[string]struct {
+		reason  string
+		spec    string
+		options manifests.Options
+		want    []string
+	}{
+		"Minimal": {
+			reason:  "A server that runs is alerted of when it is down.",
+			spec:    "storage: {metadataSize: 10Gi}",
+			options: manifests.Options{PrometheusRule: true},
+			want:    append([]string{"DittoServerDown"}, always...),
+		},
+		"Stopped": {
+			reason:  "A server that is scaled to 0 is not down.",
+			spec:    "storage: {metadataSize: 10Gi}\nreplicas: 0",
+			options: manifests.Options{PrometheusRule: true},
+			want:    always,
+		},
+		"Certificate": {
+			reason:  "There is an alert of a certificate where there is a certificate.",
+			spec:    "storage: {metadataSize: 10Gi}\ncontrolPlane: {certSecretName: tls}",
+			options: manifests.Options{PrometheusRule: true},
+			want: []string{
+				"DittoServerDown", "DittoServerSecretsUnresolved", "DittoServerRestartStuck", "DittoServerRestartPending", "DittoServerNotAsWanted", "DittoServerVolumeNearlyFull",
+				"DittoServerVolumeNearlyFull", "DittoServerCertificateExpiring", "DittoServerCertificateExpiring", "DittoServerRemoteDown", "DittoServerDataCorrupt",
+			},
+		},
+		"KindUnknown": {
+			reason: "What the cluster does not know keeps all else from being applied.",
+			spec:   "storage: {metadataSize: 10Gi}",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			ds := dittoServer(t, tc.spec+"\n"+metrics+", labels: {release: prometheus, app.kubernetes.io/name: mine}}}")
+			u, ok := build(t, ds, tc.options).Supporting[manifests.PrometheusRuleResource].(*unstructured.Unstructured)
+			if ok != (tc.want != nil) {
+				t.Fatalf("%s\nBuild(...): there is a PrometheusRule: %t", tc.reason, ok)
+			}
+			if !ok {
+				return
+			}
+			got := []string{}
+			for _, g := range u.Object["spec"].(map[string]any)["groups"].([]any) {
+				for _, r := range g.(map[string]any)["rules"].([]any) {
+					got = append(got, r.(map[string]any)["alert"].(string))
+				}
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s\nalerts: -want, +got:\n%s", tc.reason, diff)
+			}
+			want := map[string]string{"release": "prometheus", "app.kubernetes.io/name": "dittofs", "dittofs.io/server": ds.GetName()}
+			if diff := cmp.Diff(want, u.GetLabels()); diff != "" {
+				t.Errorf("The user's labels are added, and replace none: -want, +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestPrometheusRuleVolumes looks at the volumes that the StatefulSet really has.
+func TestPrometheusRuleVolumes(t *testing.T) {
+	before := dittoServer(t, "storage: {metadataSize: 10Gi}")
+	im := manifests.Wanted(before)
+	ds := dittoServer(t, "{storage: {metadataSize: 10Gi, contentSize: 1Gi}, metrics: {enabled: true, serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}}}")
+	got := build(t, ds, manifests.Options{PrometheusRule: true, Existing: &im}).Supporting[manifests.PrometheusRuleResource].(*unstructured.Unstructured)
+	text, err := yaml.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf(`persistentvolumeclaim=~"metadata-%s-0|controlplane-%s-0"`, ds.GetName(), ds.GetName()); !strings.Contains(string(text), want) {
+		t.Errorf("A volume that the StatefulSet does not have has no size: want %s in\n%s", want, text)
 	}
 }
 

@@ -25,7 +25,7 @@ const (
 
 // Kinds says whether the cluster knows each of the optional kinds.
 type Kinds struct {
-	ServiceMonitor, Percona Kind
+	ServiceMonitor, PrometheusRule, Percona Kind
 }
 
 // Kinds looks up the CustomResourceDefinitions of the kinds that a DittoServer
@@ -34,6 +34,9 @@ func (s *Surroundings) Kinds(xr *Composite, have *Composed) Kinds {
 	k := Kinds{}
 	if xr.Spec.Metrics.ServiceMonitor.Enabled {
 		k.ServiceMonitor = s.kind(have, manifests.ServiceMonitorResource, manifests.ServiceMonitorCRD, manifests.ServiceMonitorAPIVersion)
+	}
+	if xr.Spec.Metrics.PrometheusRule.Enabled {
+		k.PrometheusRule = s.kind(have, manifests.PrometheusRuleResource, manifests.PrometheusRuleCRD, manifests.PrometheusRuleAPIVersion)
 	}
 	if xr.Spec.Percona.Enabled {
 		k.Percona = s.kind(have, manifests.PerconaResource, manifests.PerconaCRD, manifests.PerconaAPIVersion)

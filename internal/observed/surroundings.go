@@ -106,6 +106,7 @@ var readable = map[string]string{
 	"PersistentVolumeClaim":      "persistentvolumeclaims",
 	"PodDisruptionBudget":        "poddisruptionbudgets.policy",
 	manifests.ServiceMonitorKind: manifests.ServiceMonitorCRD,
+	manifests.PrometheusRuleKind: manifests.PrometheusRuleCRD,
 	manifests.PerconaKind:        manifests.PerconaCRD,
 }
 

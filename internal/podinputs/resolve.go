@@ -54,6 +54,9 @@ type Resolution struct {
 	// Restart are the inputs that a process reads once, sorted by name. Live inputs
 	// are not among them: a restart changes nothing about them.
 	Restart []Value
+
+	// Certificate is the server's own, in PEM form, or empty.
+	Certificate []byte
 }
 
 // Absent explains why an object does not exist, if that is not simply because nobody
@@ -91,6 +94,7 @@ func Resolve(inputs []Input, sources Sources, absent map[Ref]Absent) Resolution 
 		}
 	}
 
+	r.Certificate = read[dittofs.TLSCertFile]
 	for name, problem := range values.CheckTogether(read) {
 		r.Problems = append(r.Problems, Problem{Source: origins[name].Source, Key: origins[name].Key, Text: problem})
 	}

@@ -22,13 +22,14 @@ const (
 	TypeRestartPending  = "RestartPending"
 
 	// TypeDatabaseReady is set if the function composes the database,
-	// TypeServiceMonitorReady if the user asks for a ServiceMonitor,
+	// TypeServiceMonitorReady and TypePrometheusRuleReady if the user asks for such an object,
 	// TypeDeletionProtectionReady if for protection, TypeServicesInSync if Kubernetes
 	// cannot make of a Service what the user wants, and TypeNamesAvailable if a name is
 	// taken. Crossplane keeps a condition that is no longer set, so one that was set is
 	// set to True when it is no longer used.
 	TypeDatabaseReady           = "DatabaseReady"
 	TypeServiceMonitorReady     = "ServiceMonitorReady"
+	TypePrometheusRuleReady     = "PrometheusRuleReady"
 	TypeDeletionProtectionReady = "DeletionProtectionReady"
 	TypeServicesInSync          = "ServicesInSync"
 	TypeNamesAvailable          = "NamesAvailable"
@@ -83,7 +84,7 @@ func Conditions(v *View) []observed.Condition {
 			}
 		}
 	}
-	for _, c := range []observed.Condition{v.databaseReady(), v.serviceMonitorReady(), v.deletionProtectionReady(), v.servicesInSync(), v.namesAvailable()} {
+	for _, c := range []observed.Condition{v.databaseReady(), v.serviceMonitorReady(), v.prometheusRuleReady(), v.deletionProtectionReady(), v.servicesInSync(), v.namesAvailable()} {
 		if _, was := v.XR.Conditions[c.Type]; was || c.Reason != reasonNotUsed {
 			cs = append(cs, c)
 		}
@@ -111,8 +112,18 @@ func (v *View) databaseReady() observed.Condition {
 }
 
 func (v *View) serviceMonitorReady() observed.Condition {
-	c := observed.Condition{Type: TypeServiceMonitorReady, Status: observed.True}
-	switch v.Kinds.ServiceMonitor {
+	return monitoringReady(TypeServiceMonitorReady, v.Kinds.ServiceMonitor, manifests.ServiceMonitorKind, manifests.ServiceMonitorAPIVersion, "spec.metrics.serviceMonitor.enabled")
+}
+
+func (v *View) prometheusRuleReady() observed.Condition {
+	return monitoringReady(TypePrometheusRuleReady, v.Kinds.PrometheusRule, manifests.PrometheusRuleKind, manifests.PrometheusRuleAPIVersion, "spec.metrics.prometheusRule.enabled")
+}
+
+// monitoringReady says whether an object of one of the Prometheus operator's kinds is
+// composed, which a field of the spec asks for.
+func monitoringReady(typ string, k observed.Kind, kind, apiVersion, field string) observed.Condition {
+	c := observed.Condition{Type: typ, Status: observed.True}
+	switch k {
 	case observed.KindUnused:
 		c.Reason = reasonNotUsed
 	case observed.KindKnown:
@@ -121,8 +132,7 @@ func (v *View) serviceMonitorReady() observed.Condition {
 		c.Status, c.Reason, c.Message = observed.Unknown, string(observed.KindPending), kindPending
 	case observed.KindMissing:
 		c.Status, c.Reason = observed.False, reasonKindMissing
-		c.Message = kindMissing(manifests.ServiceMonitorKind, manifests.ServiceMonitorAPIVersion) +
-			"Install the Prometheus operator, or set spec.metrics.serviceMonitor.enabled to false"
+		c.Message = kindMissing(kind, apiVersion) + "Install the Prometheus operator, or set " + field + " to false"
 	}
 	return c
 }

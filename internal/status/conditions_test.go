@@ -95,6 +95,8 @@ func TestViewConditions(t *testing.T) {
 		"DatabaseRetired": {reason: "A condition that was set stays, so it is set to something.", given: func(v *View) { v.XR.Conditions[TypeDatabaseReady] = observed.Condition{Status: observed.False} }, typ: TypeDatabaseReady, want: "True NotUsed"},
 		"DatabaseUnused":  {reason: "One that never was set is not set.", typ: TypeDatabaseReady, want: "none"},
 		"MonitorMissing":  {reason: "Without the kind there is no ServiceMonitor.", given: func(v *View) { v.Kinds.ServiceMonitor = observed.KindMissing }, typ: TypeServiceMonitorReady, want: "False KindMissing", says: "serviceMonitor.enabled"},
+		"RuleMissing":     {reason: "Without the kind there is no PrometheusRule.", given: func(v *View) { v.Kinds.PrometheusRule = observed.KindMissing }, typ: TypePrometheusRuleReady, want: "False KindMissing", says: "prometheusRule.enabled"},
+		"RuleRetired":     {reason: "One that is no longer asked for is not missing.", given: func(v *View) { v.XR.Conditions[TypePrometheusRuleReady] = observed.Condition{Status: observed.False} }, typ: TypePrometheusRuleReady, want: "True NotUsed"},
 		"Unprotected":     {reason: "A Usage protects nothing before Crossplane has seen it.", given: func(v *View) { v.XR.Spec.DeletionProtection = true }, typ: TypeDeletionProtectionReady, want: "False NotReady", says: `"files-deletion-protection"`},
 		"Unlabelled":      {reason: "Crossplane asks nobody about what has no label.", given: func(v *View) { v.XR.Spec.DeletionProtection, v.Have.Usage = true, true }, typ: TypeDeletionProtectionReady, want: "False NotReady", says: "crossplane.io/in-use"},
 		"Protected": {reason: "With both, Crossplane refuses.", given: func(v *View) {

@@ -44,7 +44,7 @@ func needsAttention(c observed.Condition) bool {
 	switch c.Type {
 	case TypeSecretsResolved:
 		return c.Status == observed.False && c.Reason != reasonCreating
-	case TypeStorageInSync, TypeServicesInSync, TypeServiceMonitorReady:
+	case TypeStorageInSync, TypeServicesInSync, TypeServiceMonitorReady, TypePrometheusRuleReady:
 		return c.Status == observed.False
 	case TypeDatabaseReady:
 		return c.Status == observed.False && c.Reason == reasonKindMissing

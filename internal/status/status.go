@@ -1,9 +1,12 @@
 package status
 
 import (
+	"time"
+
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 	"github.com/dittofs/function-dittoserver/internal/observed"
+	"github.com/dittofs/function-dittoserver/internal/values"
 )
 
 // Fields returns all fields of the status that the function owns. Crossplane removes a
@@ -23,6 +26,9 @@ func (v *View) Fields(pendingHash string) map[string]any {
 	}
 	if pendingHash != "" {
 		status["pendingHash"] = pendingHash
+	}
+	if from, until, ok := values.Validity(v.Secrets.Certificate); ok {
+		status["certificate"] = map[string]any{"notBefore": from.UTC().Format(time.RFC3339), "notAfter": until.UTC().Format(time.RFC3339)}
 	}
 	if xr.Spec.Percona.Enabled {
 		status["perconaClusterName"] = manifests.PerconaName(xr.DittoServer)

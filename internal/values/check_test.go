@@ -241,6 +241,27 @@ func TestCheckTogetherBoth(t *testing.T) {
 	}
 }
 
+// TestValidity reads how long the first certificate is valid.
+func TestValidity(t *testing.T) {
+	a := host.NewAuthority()
+	cases := map[string]struct{ reason, value, want string }{
+		"Own":    {reason: "The server's own comes first.", value: string(a.Issue("files").Cert) + "-----BEGIN CERTIFICATE-----\ndGV4dA==\n-----END CERTIFICATE-----\n", want: "2020 2120"},
+		"Empty":  {reason: "A server may have none."},
+		"Broken": {reason: "What cannot be read says nothing.", value: "-----BEGIN CERTIFICATE-----\ndGV4dA==\n-----END CERTIFICATE-----\n"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := ""
+			if from, until, ok := Validity([]byte(tc.value)); ok {
+				got = from.Format("2006") + " " + until.Format("2006")
+			}
+			if got != tc.want {
+				t.Errorf("%s\nValidity(...): want %q, got %q", tc.reason, tc.want, got)
+			}
+		})
+	}
+}
+
 // FuzzCheck reads values of all inputs as their readers do. Some of these parsers are
 // not made for what comes from anywhere.
 func FuzzCheck(f *testing.F) {

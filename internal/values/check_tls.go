@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"time"
 
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 )
@@ -91,6 +92,19 @@ func checkPair(values map[string][]byte, certFile, keyFile string) (input, probl
 		}
 	}
 	return keyFile, "it is not the key of the certificate in the same Secret"
+}
+
+// Validity returns from when until when the first certificate of a value is valid, which
+// is the server's own. If it cannot be read, ok is false.
+func Validity(value []byte) (from, until time.Time, ok bool) {
+	for der := range certificates(value) {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			break
+		}
+		return c.NotBefore, c.NotAfter, true
+	}
+	return time.Time{}, time.Time{}, false
 }
 
 // checkKind says why clients do not accept a server with such a key.

@@ -51,7 +51,7 @@ func load(t *testing.T, row string) *cluster {
 	c := &cluster{crossplane: functest.NewEmpty(t, function), secrets: map[string]*corev1.Secret{}}
 	c.store = &kubelet.Store{ConfigMaps: map[string]*corev1.ConfigMap{}, Secrets: c.secrets}
 	c.crossplane.Unattended = true
-	for _, kind := range []string{"PerconaPGCluster", "ServiceMonitor"} {
+	for _, kind := range []string{"PerconaPGCluster", "ServiceMonitor", "PrometheusRule"} {
 		c.crossplane.AddKind(kind)
 	}
 	// The right to see that there is no claim yet.

@@ -81,6 +81,11 @@ func kinds(s *scenario) {
 		s.restartsOf(srv)
 		return "ServiceMonitorReady=KindMissing, and ready"
 	})
+	s.expect("a PrometheusRule without its kind", "PrometheusRuleReady=KindMissing, "+noRestart, func() string {
+		must(s, srv.patchSpec(s.ctx, map[string]any{"metrics": map[string]any{"prometheusRule": map[string]any{"enabled": true}}}))
+		must(s, srv.awaitReason(s.ctx, "PrometheusRuleReady", "KindMissing"))
+		return "PrometheusRuleReady=KindMissing, " + s.restartsSince(srv)
+	})
 }
 
 // refused is an advance that the API server says no to.

@@ -147,6 +147,12 @@ func TestHealth(t *testing.T) {
 			conditions: []observed.Condition{{Type: dittostatus.TypeServiceMonitorReady, Status: observed.False, Reason: "KindMissing", Message: "Install it"}},
 			want:       degraded, message: "ServiceMonitorReady: Install it", byDefault: status.CurrentStatus,
 		},
+		"RuleKindMissing": {
+			reason:     "The operator may be there without the kind of its rules.",
+			file:       running,
+			conditions: []observed.Condition{{Type: dittostatus.TypePrometheusRuleReady, Status: observed.False, Reason: "KindMissing", Message: "Install it"}},
+			want:       degraded, message: "PrometheusRuleReady: Install it", byDefault: status.CurrentStatus,
+		},
 		"ManualPolicy": {
 			reason:     "The restart waits for its user.",
 			file:       running,

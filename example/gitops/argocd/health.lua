@@ -11,6 +11,7 @@ local checks = {
   {"NamesAvailable", "True", "Progressing", {Taken = "Degraded"}},
   {"DatabaseReady", "True", "Progressing", {KindMissing = "Degraded"}},
   {"ServiceMonitorReady", "True", "Degraded", {}},
+  {"PrometheusRuleReady", "True", "Degraded", {}},
   {"DeletionProtectionReady", "True", "Progressing", {}},
   {"ServicesInSync", "True", "Degraded", {}},
   {"RestartPending", "False", "Progressing", {ManualPolicy = "Suspended", Refused = "Degraded"}},
