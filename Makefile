@@ -71,6 +71,7 @@ test: $(BIN)/function $(BIN)/crossplane $(BIN)/render $(RECONCILE) $(CORE) $(BIN
 	echo "Without $${p#*:} tests on the real server are skipped. On Debian, make debian-packages installs it"; done
 	CGO_ENABLED=1 go test -race -count=1 -timeout=30m ./...
 	go -C test/gitops test -count=1 ./...
+	go -C test/monitoring test -count=1 ./...
 
 # Many shells have KUBECONFIG set to a cluster that is not meant for tests, so that of
 # the environment does not count.
@@ -117,7 +118,7 @@ generate: $(BIN)/controller-gen $(BIN)/crd2xrd ## Generate deep copies, the Inpu
 
 .PHONY: update-golden
 update-golden: $(BIN)/function $(BIN)/crossplane $(BIN)/render $(RECONCILE) $(CORE) ## Accept what the tests render now as what they expect.
-	go test -count=1 . ./test/render ./test/dittofs ./internal/manifests -update
+	go test -count=1 . ./test/render ./test/dittofs ./test/serve ./internal/manifests -update
 
 # What it remembers has paths of the clone in it, and misleads it in another one.
 lint fmt: export GOLANGCI_LINT_CACHE = $(CURDIR)/.cache/golangci-lint
@@ -125,7 +126,7 @@ lint: export GOGC = 800
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Lint all modules that have code.
-	@for m in . test/cluster test/e2e test/gitops tools/cluster tools/crossplane tools/generate tools/image tools/vulncheck; do echo "golangci-lint run ($$m)"; (cd $$m && $(BIN)/golangci-lint run) || exit 1; done
+	@for m in . test/cluster test/e2e test/gitops test/monitoring tools/cluster tools/crossplane tools/generate tools/image tools/vulncheck; do echo "golangci-lint run ($$m)"; (cd $$m && $(BIN)/golangci-lint run) || exit 1; done
 
 .PHONY: fmt
 fmt: $(BIN)/golangci-lint ## Format.
