@@ -122,7 +122,7 @@ func alerts(ds *v1alpha1.DittoServer, im Immutable) []alert {
 		alert{
 			"DittoServerDataCorrupt", severityCritical,
 			fmt.Sprintf("sum(increase(dittofs_datapath_local_corruption_total{%s}[1h])) + sum(increase(dittofs_datapath_remote_corruption_total{%s}[1h])) > 0", scraped, scraped), "1m",
-			"has read corrupt data", "Blocks were not what was written. The server does not hand them out, and repairs those on its volume that are good in the remote store.",
+			"has read corrupt data", "Blocks that the server has read were not what was written, on its volume or in a remote store. Its log says which.",
 		},
 	)
 }
