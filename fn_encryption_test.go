@@ -111,6 +111,15 @@ func TestEncryptionKeepsReading(t *testing.T) {
 			},
 			says: "does not open",
 		},
+		"ProceedWithoutAnother": {
+			reason: "That something else is missing, too, does not open the stores.",
+			change: func(c *cluster) {
+				c.SetInput("missingSecrets: Proceed")
+				c.DeleteSecret("admin")
+				c.SetSecret("encryption", "passphrase", "another")
+			},
+			says: "does not open",
+		},
 		"ProceedWithout": {
 			reason: "Nor is a server without its passphrase one to go on with.",
 			change: func(c *cluster) {

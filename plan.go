@@ -143,9 +143,6 @@ func (p *plan) decide() (err error) {
 	}
 
 	ss := p.have.StatefulSet
-	if ss == nil || ss.ConfigHash != wanted.ConfigHash {
-		p.secrets.CheckPassphrase()
-	}
 	state := rollout.State{
 		Wanted:           wanted,
 		LookupsPending:   p.holder == observed.Unasked,
@@ -176,6 +173,13 @@ func (p *plan) decide() (err error) {
 		}
 	}
 	p.decision = rollout.Decide(state)
+
+	// To try the passphrase is expensive, so it comes last.
+	sends := p.decision.Action == rollout.Advance && (ss == nil || ss.ConfigHash != wanted.ConfigHash)
+	if sends && !p.secrets.CheckPassphrase() {
+		state.SecretsMissing, state.ProceedWithout = true, false
+		p.decision = rollout.Decide(state)
+	}
 	return nil
 }
 

@@ -65,12 +65,12 @@ func (r *Resolution) CheckMasterKeys(running map[string]string) {
 	}
 }
 
-// CheckPassphrase finds key files that the passphrase does not open. The server would start
-// without the shares whose stores need them. It takes as long as the server itself does,
-// so it is for inputs that a running server does not have yet, and that are fine otherwise.
-func (r *Resolution) CheckPassphrase() {
-	if r.Encryption == nil || len(r.Pending)+len(r.Creating)+len(r.Problems) > 0 {
-		return
+// CheckPassphrase says whether the passphrase opens all key files, and finds those that it
+// does not. The server would start without the shares whose stores need them. It takes as
+// long as the server itself does, so it is for inputs that are about to be sent.
+func (r *Resolution) CheckPassphrase() bool {
+	if r.Encryption == nil {
+		return true
 	}
 	closed := map[string]bool{}
 	for _, f := range r.Encryption.files {
@@ -82,6 +82,7 @@ func (r *Resolution) CheckPassphrase() {
 		r.addEncryption(r.Encryption.from, "it does not open the key file "+strings.Join(slices.Sorted(maps.Keys(closed)), ", ")+". Without that, the server starts without the shares that need it. "+
 			"Restore the passphrase, or the key file that belongs to it")
 	}
+	return len(closed) == 0
 }
 
 func (r *Resolution) addEncryption(from Input, text string) {
