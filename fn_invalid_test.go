@@ -120,6 +120,17 @@ func TestInvalid(t *testing.T) {
 			},
 			want: []string{"spec.identity.kerberos", "enabled: false"},
 		},
+		"CacheWithoutItsVolume": {
+			reason: "A server without a volume for blocks has its cache on that for metadata.",
+			when: func(c *cluster) {
+				c.Edit(manifests.StatefulSetResource, "spec.volumeClaimTemplates", []any{map[string]any{
+					"metadata": map[string]any{"name": "metadata"},
+					"spec":     map[string]any{"resources": map[string]any{"requests": map[string]any{"storage": "10Gi"}}},
+				}})
+				c.Set("spec.blockStore.remoteCacheSize", "40Gi")
+			},
+			want: []string{"spec.blockStore.remoteCacheSize", `"40Gi"`, "(10Gi)", "StorageInSync says how"},
+		},
 		"ObservedStatefulSet": {
 			reason: "A StatefulSet that cannot be read must not be left out: that would delete it.",
 			when:   func(c *cluster) { c.Edit(manifests.StatefulSetResource, "spec.volumeClaimTemplates", "none") },

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
@@ -60,8 +61,28 @@ func ValidateChange(ds *v1alpha1.DittoServer, existing Existing) field.ErrorList
 		if inContent(ds.Spec.Logging.Output) {
 			errs = append(errs, field.Invalid(spec.Child("logging", "output"), ds.Spec.Logging.Output, why))
 		}
+		errs = append(errs, validateRemoteCache(ds, existing.Immutable, spec.Child("blockStore", "remoteCacheSize"))...)
 	}
 	return errs
+}
+
+// validateRemoteCache fits the cache of a server that lacks the volume for blocks to the
+// one for metadata, where it is then. That may have been resized to what the spec says.
+func validateRemoteCache(ds *v1alpha1.DittoServer, existing *Immutable, p *field.Path) field.ErrorList {
+	metadata := claimNamed(*existing, metadataClaim)
+	if metadata == nil || ds.Spec.Storage.ContentSize == "" {
+		return nil
+	}
+	volume := *storageOf(metadata)
+	if wanted, err := resource.ParseQuantity(ds.Spec.Storage.MetadataSize); err == nil && wanted.Cmp(volume) > 0 {
+		volume = wanted
+	}
+	cache := ds.Spec.BlockStore.RemoteCacheSize
+	if size, err := resource.ParseQuantity(cache); err != nil || size.Cmp(volume) <= 0 {
+		return nil // What is no size is told by itself.
+	}
+	return field.ErrorList{field.Invalid(p, cache, fmt.Sprintf(
+		"the running server has no volume for blocks: contentSize was not set when it was created. So they are on the volume for metadata (%s). Choose no more than that, or leave it out until the server has the other volume: StorageInSync says how", volume.String()))}
 }
 
 func inContent(file string) bool { return strings.HasPrefix(file, dittofs.ContentDir+"/") }
