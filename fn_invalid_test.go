@@ -120,6 +120,21 @@ func TestInvalid(t *testing.T) {
 			},
 			want: []string{"spec.identity.kerberos", "enabled: false"},
 		},
+		"TypeOfInput": {
+			reason: "What needs a type must not depend on one that the platform team may change: nothing reaches the server of an invalid spec.",
+			when: func(c *cluster) {
+				c.SetInput("adapterServices: {type: LoadBalancer}")
+				c.Set("spec.adapterServices.externalTrafficPolicy", "Local")
+			},
+			want: []string{"spec.adapterServices.externalTrafficPolicy", `"Local"`, "NodePort or LoadBalancer", "spec.adapterServices.type is not set", "Set it, or remove"},
+		},
+		"TypeOfOthers": {
+			reason: "A Service of the cluster has no load balancer.",
+			when: func(c *cluster) {
+				c.Set("spec.service", map[string]any{"type": "ClusterIP", "loadBalancerClass": "internal", "loadBalancerSourceRanges": []any{"10.0.0.0/8"}})
+			},
+			want: []string{"spec.service.loadBalancerClass", `"internal"`, "spec.service.loadBalancerSourceRanges", "10.0.0.0/8", "spec.service.type is ClusterIP"},
+		},
 		"CacheWithoutItsVolume": {
 			reason: "A server without a volume for blocks has its cache on that for metadata.",
 			when: func(c *cluster) {

@@ -59,7 +59,7 @@ func (s *DittoServer) Default(d Defaults) {
 	log.Output = cmp.Or(log.Output, "stdout")
 
 	svc := ensure(&spec.Service)
-	svc.Type = cmp.Or(svc.Type, cmp.Or(d.ServiceType, corev1.ServiceTypeClusterIP))
+	svc.defaultType(d.ServiceType)
 
 	if spec.Adapters == nil {
 		spec.Adapters = []AdapterSpec{{Type: AdapterNFS}, {Type: AdapterSMB}}
@@ -75,7 +75,7 @@ func (s *DittoServer) Default(d Defaults) {
 
 	as := ensure(&spec.AdapterServices)
 	as.Enabled = cmp.Or(as.Enabled, new(true))
-	as.Type = cmp.Or(as.Type, cmp.Or(d.AdapterServices, corev1.ServiceTypeClusterIP))
+	as.defaultType(d.AdapterServices)
 
 	m := ensure(&spec.Metrics)
 	m.Port = cmp.Or(m.Port, new(dittofs.MetricsPort))
@@ -104,6 +104,15 @@ func (s *DittoServer) Default(d Defaults) {
 
 	ro := ensure(&spec.Rollout)
 	ro.Policy = cmp.Or(ro.Policy, cmp.Or(d.RolloutPolicy, RolloutAutomatic))
+}
+
+// defaultType leaves the type open where the spec has what not all types have: such a spec
+// is invalid, whatever the platform team chooses. Otherwise their next choice could make
+// it so, and nothing reaches the server of an invalid one.
+func (s *ServiceSpec) defaultType(platform corev1.ServiceType) {
+	if !s.needsType() {
+		s.Type = cmp.Or(s.Type, platform, corev1.ServiceTypeClusterIP)
+	}
 }
 
 // adapterPorts returns the ports on which a new server's adapters listen.

@@ -7,13 +7,15 @@ import (
 
 // ServiceSpec configures how a Service is exposed.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.loadBalancerClass) || !has(self.type) || self.type == 'LoadBalancer'",message="loadBalancerClass is for the type LoadBalancer"
-// +kubebuilder:validation:XValidation:rule="!has(self.loadBalancerSourceRanges) || size(self.loadBalancerSourceRanges) == 0 || !has(self.type) || self.type == 'LoadBalancer'",message="loadBalancerSourceRanges is for the type LoadBalancer"
-// +kubebuilder:validation:XValidation:rule="!has(self.externalTrafficPolicy) || !has(self.type) || self.type != 'ClusterIP'",message="externalTrafficPolicy is for the types NodePort and LoadBalancer"
+// +kubebuilder:validation:XValidation:rule="!has(self.loadBalancerClass) || (has(self.type) && self.type == 'LoadBalancer')",message="loadBalancerClass needs type: LoadBalancer beside it"
+// +kubebuilder:validation:XValidation:rule="!has(self.loadBalancerSourceRanges) || size(self.loadBalancerSourceRanges) == 0 || (has(self.type) && self.type == 'LoadBalancer')",message="loadBalancerSourceRanges needs type: LoadBalancer beside it"
+// +kubebuilder:validation:XValidation:rule="!has(self.annotations) || !('service.beta.kubernetes.io/load-balancer-source-ranges' in self.annotations) || (has(self.type) && self.type == 'LoadBalancer')",message="the annotation service.beta.kubernetes.io/load-balancer-source-ranges needs type: LoadBalancer beside it"
+// +kubebuilder:validation:XValidation:rule="!has(self.externalTrafficPolicy) || (has(self.type) && self.type != 'ClusterIP')",message="externalTrafficPolicy needs type: NodePort or type: LoadBalancer beside it"
 // +kubebuilder:validation:XValidation:rule="!has(self.ipFamilies) || size(self.ipFamilies) < 2 || (has(self.ipFamilyPolicy) && self.ipFamilyPolicy != 'SingleStack')",message="two ipFamilies need the ipFamilyPolicy PreferDualStack or RequireDualStack"
 type ServiceSpec struct {
 	// Type of the Service. Defaults to the platform team's choice, or else to
-	// ClusterIP.
+	// ClusterIP. What only some types have, such as loadBalancerClass, needs the
+	// type beside it: the platform team's choice may change.
 	// +kubebuilder:validation:Enum=ClusterIP;NodePort;LoadBalancer
 	// +optional
 	Type corev1.ServiceType `json:"type,omitempty"`

@@ -30,16 +30,17 @@ func ServiceTypes() []corev1.ServiceType {
 }
 
 func (s *ServiceSpec) validate(p *field.Path) field.ErrorList {
-	errs := validateEnum(p.Child("type"), s.Type, ServiceTypes())
+	errs := field.ErrorList{}
+	if s.Type != "" {
+		errs = append(errs, validateEnum(p.Child("type"), s.Type, ServiceTypes())...)
+	}
 	errs = append(errs, apivalidation.ValidateAnnotations(s.Annotations, p.Child("annotations"))...)
 	errs = append(errs, s.validateLoadBalancer(p)...)
 
 	if policy := s.ExternalTrafficPolicy; policy != "" {
 		at := p.Child("externalTrafficPolicy")
 		errs = append(errs, validateEnum(at, policy, []corev1.ServiceExternalTrafficPolicy{corev1.ServiceExternalTrafficPolicyCluster, corev1.ServiceExternalTrafficPolicyLocal})...)
-		if s.Type == corev1.ServiceTypeClusterIP {
-			errs = append(errs, field.Forbidden(at, "is for the types NodePort and LoadBalancer. Set one of them, or remove it"))
-		}
+		errs = append(errs, s.validateNeed(p, at, string(policy), corev1.ServiceTypeNodePort, corev1.ServiceTypeLoadBalancer)...)
 	}
 	return append(errs, s.validateFamilies(p)...)
 }
@@ -47,21 +48,19 @@ func (s *ServiceSpec) validate(p *field.Path) field.ErrorList {
 // validateLoadBalancer checks what is for Services with a load balancer.
 func (s *ServiceSpec) validateLoadBalancer(p *field.Path) field.ErrorList {
 	errs := field.ErrorList{}
-	only := func(at *field.Path) {
-		if s.Type != corev1.ServiceTypeLoadBalancer {
-			errs = append(errs, field.Forbidden(at, "is for the type LoadBalancer. Set that type, or remove it"))
-		}
+	only := func(at *field.Path, value any) {
+		errs = append(errs, s.validateNeed(p, at, value, corev1.ServiceTypeLoadBalancer)...)
 	}
 
 	if s.LoadBalancerClass != "" {
 		at := p.Child("loadBalancerClass")
-		only(at)
+		only(at, s.LoadBalancerClass)
 		if len(validation.IsQualifiedName(s.LoadBalancerClass)) > 0 {
 			errs = append(errs, field.Invalid(at, s.LoadBalancerClass, "must be a name with an optional prefix, such as example.com/internal"))
 		}
 	}
 	if len(s.LoadBalancerSourceRanges) > 0 {
-		only(p.Child("loadBalancerSourceRanges"))
+		only(p.Child("loadBalancerSourceRanges"), s.LoadBalancerSourceRanges)
 	}
 	for i, cidr := range s.LoadBalancerSourceRanges {
 		errs = append(errs, validation.IsValidCIDR(p.Child("loadBalancerSourceRanges").Index(i), cidr)...)
@@ -72,13 +71,36 @@ func (s *ServiceSpec) validateLoadBalancer(p *field.Path) field.ErrorList {
 		return errs
 	}
 	at := p.Child("annotations").Key(corev1.AnnotationLoadBalancerSourceRangesKey)
-	only(at)
+	only(at, ranges)
 	if ranges = strings.TrimSpace(ranges); ranges != "" {
 		for cidr := range strings.SplitSeq(ranges, ",") {
 			errs = append(errs, validation.IsValidCIDR(at, strings.TrimSpace(cidr))...)
 		}
 	}
 	return errs
+}
+
+// needsType says whether the spec has what Services of some types only have. It is the
+// counterpart of the calls of validateNeed.
+func (s *ServiceSpec) needsType() bool {
+	_, ranges := s.Annotations[corev1.AnnotationLoadBalancerSourceRangesKey]
+	return ranges || s.LoadBalancerClass != "" || len(s.LoadBalancerSourceRanges) > 0 || s.ExternalTrafficPolicy != ""
+}
+
+// validateNeed refuses what Services of another type do not have.
+func (s *ServiceSpec) validateNeed(p, at *field.Path, value any, types ...corev1.ServiceType) field.ErrorList {
+	if slices.Contains(types, s.Type) {
+		return nil
+	}
+	names := make([]string, len(types))
+	for i, t := range types {
+		names[i] = string(t)
+	}
+	is := "not set, and the default may change"
+	if s.Type != "" {
+		is = string(s.Type)
+	}
+	return field.ErrorList{field.Invalid(at, value, fmt.Sprintf("needs the type %s, and %s is %s. Set it, or remove this", strings.Join(names, " or "), p.Child("type"), is))}
 }
 
 // validateFamilies checks the families of a Service's addresses.

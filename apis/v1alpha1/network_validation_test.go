@@ -1,6 +1,11 @@
 package v1alpha1
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+)
 
 // TestValidateExposure goes through what the API server refuses of Services and of
 // a NetworkPolicy.
@@ -48,6 +53,52 @@ func TestValidateExposure(t *testing.T) {
 		"FamiliesNoPolicy":  {reason: "Without a policy, Kubernetes makes one address.", edit: fields{"adapterServices": fields{"ipFamilies": []any{"IPv4", "IPv6"}}}, want: []string{"spec.adapterServices.ipFamilies"}},
 		"FamilyPolicyWrong": {reason: "There are three policies.", edit: fields{"service": fields{"ipFamilyPolicy": "DualStack"}}, want: []string{"spec.service.ipFamilyPolicy"}},
 	})
+}
+
+// TestServiceTypeOfPlatform asks for what not all types of Services have, without a type.
+// The platform team's choice must neither make that valid, because their next could not,
+// nor matter to a spec with a type of its own.
+func TestServiceTypeOfPlatform(t *testing.T) {
+	local := corev1.ServiceExternalTrafficPolicyLocal
+	cases := map[string]struct {
+		reason string
+		spec   ServiceSpec
+		want   string // Of the type, for the platform team's NodePort.
+		errs   []string
+	}{
+		"Nothing":     {reason: "What all types have is good with any.", spec: ServiceSpec{Annotations: map[string]string{"a": "b"}, IPFamilyPolicy: corev1.IPFamilyPolicySingleStack}, want: "NodePort"},
+		"Class":       {reason: "Only load balancers have one.", spec: ServiceSpec{LoadBalancerClass: "a"}, errs: []string{"loadBalancerClass"}},
+		"Ranges":      {reason: "Only load balancers have them.", spec: ServiceSpec{LoadBalancerSourceRanges: []string{"10.0.0.0/8"}}, errs: []string{"loadBalancerSourceRanges"}},
+		"NoRanges":    {reason: "No addresses are not named.", spec: ServiceSpec{LoadBalancerSourceRanges: []string{}}, want: "NodePort"},
+		"Annotation":  {reason: "It says the same as the field.", spec: ServiceSpec{Annotations: map[string]string{corev1.AnnotationLoadBalancerSourceRangesKey: ""}}, errs: []string{"annotations[" + corev1.AnnotationLoadBalancerSourceRangesKey + "]"}},
+		"Policy":      {reason: "Nobody from outside reaches the type ClusterIP.", spec: ServiceSpec{ExternalTrafficPolicy: local}, errs: []string{"externalTrafficPolicy"}},
+		"PolicyTyped": {reason: "The user's own type stays.", spec: ServiceSpec{Type: "LoadBalancer", ExternalTrafficPolicy: local}, want: "LoadBalancer"},
+	}
+	for name, tc := range cases {
+		for _, platform := range append(ServiceTypes(), "") {
+			t.Run(name+"/"+string(platform), func(t *testing.T) {
+				ds := allBlocksWith(t, func(map[string]any) {})
+				ds.Spec.Service, ds.Spec.AdapterServices = tc.spec.DeepCopy(), &AdapterServicesSpec{ServiceSpec: *tc.spec.DeepCopy()}
+				ds.Default(Defaults{ServiceType: platform, AdapterServices: platform})
+
+				var got, want []string
+				for _, err := range ds.Validate() {
+					got = append(got, err.Field)
+				}
+				for _, block := range []string{"spec.service.", "spec.adapterServices."} {
+					for _, field := range tc.errs {
+						want = append(want, block+field)
+					}
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%s\nValidate(): -want fields, +got fields:\n%s", tc.reason, diff)
+				}
+				if platform == corev1.ServiceTypeNodePort && string(ds.Spec.Service.Type) != tc.want {
+					t.Errorf("%s\nDefault(...): want the type %q, got %q", tc.reason, tc.want, ds.Spec.Service.Type)
+				}
+			})
+		}
+	}
 }
 
 // TestValidateServicePorts goes through what two ports of a Service, or of the pod, cannot

@@ -400,6 +400,7 @@ func validFields() []string {
 		`{adapterServices: {enabled: false}, adapters: [{type: nfs}]}`,
 		`service: {type: LoadBalancer, annotations: {service.beta.kubernetes.io/load-balancer-source-ranges: " 10.0.0.0/8 , 2001:db8::/32 "}}`,
 		`service: {type: LoadBalancer, annotations: {service.beta.kubernetes.io/load-balancer-source-ranges: " "}}`,
+		`service: {annotations: {a: b}, loadBalancerSourceRanges: []}`,
 		`networkPolicy: {enabled: true, from: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8, 10.1.0.0/16]}}, {podSelector: {}, namespaceSelector: {matchExpressions: [{key: a, operator: NotIn, values: [b]}]}}]}`,
 		`networkPolicy: {enabled: true, from: [{ipBlock: {cidr: "2001:db8::/32", except: ["2001:db8:1::/48"]}}]}`,
 
@@ -500,6 +501,8 @@ func invalidFields() []string {
 		`service: {loadBalancerClass: internal}`,
 		`service: {type: LoadBalancer, loadBalancerClass: a/b/c}`,
 		`service: {externalTrafficPolicy: Local}`,
+		`service: {externalTrafficPolicy: Cluster}`,
+		`service: {loadBalancerSourceRanges: [10.0.0.0/8]}`,
 		`service: {ipFamilies: [IPv4, IPv6]}`,
 		`service: {ipFamilyPolicy: PreferDualStack, ipFamilies: [IPv4, IPv4]}`,
 		`adapterServices: {type: NodePort, loadBalancerSourceRanges: [10.0.0.0/8]}`,
