@@ -31,7 +31,7 @@ type plan struct {
 	// What is wanted, and what exists.
 	in     *v1beta1.Input
 	xr     *observed.Composite
-	user   *v1alpha1.DittoServerSpec // Before its defaults, if every change of it restarts the server.
+	user   *v1alpha1.DittoServer // Before its defaults, if every change of it restarts the server.
 	have   *observed.Composed
 	holder observed.Holder // Who has the StatefulSet's name.
 
@@ -71,7 +71,7 @@ func (p *plan) observe() (err error) {
 		return err
 	}
 	if p.in.IncludeGeneration {
-		p.user = p.xr.Spec.DeepCopy()
+		p.user = p.xr.DeepCopy()
 	}
 	return complete(p.xr, p.in, p.have)
 }

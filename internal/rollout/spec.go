@@ -12,24 +12,25 @@ import (
 )
 
 // SpecOf returns a canonical form of what a user has decided in a spec. Defaults do not
-// count: a newer API may add one to every existing spec.
-func SpecOf(spec *v1alpha1.DittoServerSpec) ([]byte, error) {
-	user, err := withDefaults(spec)
+// count: a newer API may add one to every existing spec. Some are made of the
+// DittoServer's name.
+func SpecOf(user *v1alpha1.DittoServer) ([]byte, error) {
+	spec, err := withDefaults(user)
 	if err != nil {
 		return nil, err
 	}
-	defaults, err := withDefaults(&v1alpha1.DittoServerSpec{})
+	defaults, err := withDefaults(&v1alpha1.DittoServer{ObjectMeta: user.ObjectMeta})
 	if err != nil {
 		return nil, err
 	}
-	pruneAdapters(user, defaults)
-	prune(user, defaults)
-	b, err := json.Marshal(user) // Keys of a map are written in order.
+	pruneAdapters(spec, defaults)
+	prune(spec, defaults)
+	b, err := json.Marshal(spec) // Keys of a map are written in order.
 	return b, errors.Wrap(err, "cannot write the spec in a canonical form")
 }
 
-func withDefaults(spec *v1alpha1.DittoServerSpec) (map[string]any, error) {
-	ds := &v1alpha1.DittoServer{Spec: *spec.DeepCopy()}
+func withDefaults(ds *v1alpha1.DittoServer) (map[string]any, error) {
+	ds = ds.DeepCopy()
 	ds.Default(v1alpha1.Defaults{})
 	m, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&ds.Spec)
 	return m, errors.Wrap(err, "cannot convert the spec")
