@@ -33,10 +33,13 @@ func (t *Template) Changes(wanted *structpb.Value) []string {
 	for _, m := range []string{"labels", "annotations"} {
 		h, w := field(have, "metadata", m), field(wanted, "metadata", m)
 		if m == "annotations" {
-			if !same(field(h, manifests.AnnotationConfigHash), field(w, manifests.AnnotationConfigHash)) {
-				c.add(configuration)
+			for _, name := range []string{manifests.AnnotationConfigHash, manifests.AnnotationEncryptionKeys} {
+				if !same(field(h, name), field(w, name)) {
+					c.add(configuration)
+				}
 			}
-			h, w = without(h, manifests.AnnotationConfigHash, manifests.AnnotationRestartToken), without(w, manifests.AnnotationConfigHash, manifests.AnnotationRestartToken)
+			own := []string{manifests.AnnotationConfigHash, manifests.AnnotationRestartToken, manifests.AnnotationEncryptionKeys}
+			h, w = without(h, own...), without(w, own...)
 		}
 		if !same(h, w) {
 			c.add(m)

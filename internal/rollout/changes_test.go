@@ -15,7 +15,7 @@ func TestChanges(t *testing.T) {
 	const base = `
 metadata:
   labels: {a: b}
-  annotations: {dittofs.io/config-hash: old, user: x}
+  annotations: {dittofs.io/config-hash: old, dittofs.io/encryption-keys: a=1, user: x}
 spec:
   containers:
   - name: dittofs
@@ -69,6 +69,13 @@ spec:
 		"Annotations": {reason: "An annotation of the user's is named as such.", wanted: edit(func(m, _, _ map[string]*structpb.Value) {
 			field(m["metadata"], "annotations").GetStructValue().GetFields()["user"] = text("y")
 		}), want: []string{"annotations"}},
+		"EncryptionKeys": {reason: "The names of the keys are none of the user's annotations: a key is a file that the server reads.", wanted: edit(func(m, _, _ map[string]*structpb.Value) {
+			a := field(m["metadata"], "annotations").GetStructValue().GetFields()
+			a["dittofs.io/config-hash"], a["dittofs.io/encryption-keys"] = text("new"), text("a=1,b=2")
+		}), want: []string{"configuration or Secrets"}},
+		"EncryptionKeyAlone": {reason: "Nor are they one where nothing else has changed.", wanted: edit(func(m, _, _ map[string]*structpb.Value) {
+			field(m["metadata"], "annotations").GetStructValue().GetFields()["dittofs.io/encryption-keys"] = text("a=2")
+		}), want: []string{"configuration or Secrets"}},
 		"Removed": {reason: "A field that is no longer wanted is a change too.", wanted: edit(func(_, s, _ map[string]*structpb.Value) { delete(s, "terminationGracePeriodSeconds") }), want: []string{"terminationGracePeriodSeconds"}, removal: true},
 	}
 
