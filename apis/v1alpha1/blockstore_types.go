@@ -13,7 +13,10 @@ type BlockStoreSpec struct {
 	// It must be at least 5Gi, because a share keeps up to 4Gi of it open for writing
 	// and frees only what it has closed, and at most the size of the volume. Defaults to
 	// four fifths of the contentSize or, without one, half of the metadataSize, but to
-	// at most 10Gi, which is the server's own default whatever the volume.
+	// at most 10Gi, which is the server's own default whatever the volume. On a small
+	// volume that is less than the 5Gi that a share with a remote store needs: then
+	// choose a contentSize of at least 7Gi or, without one, a metadataSize of at least
+	// 10Gi.
 	// +kubebuilder:validation:Pattern=`^[0-9]+(Gi|Mi|Ti)$`
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="!quantity(self).isLessThan(quantity('5Gi'))",message="must be at least 5Gi"
