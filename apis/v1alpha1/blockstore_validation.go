@@ -17,7 +17,7 @@ func (s *BlockStoreSpec) validate(p *field.Path, storage *StorageSpec) field.Err
 		return nil
 	}
 	p = p.Child("remoteCacheSize")
-	errs := append(validateSize(p, s.RemoteCacheSize), validateLength(p, s.RemoteCacheSize, maxDuration)...)
+	errs := append(validateSize(p, s.RemoteCacheSize), validateLength(p, s.RemoteCacheSize, maxCacheSize)...)
 	size, err := resource.ParseQuantity(s.RemoteCacheSize)
 	if err != nil || len(errs) > 0 {
 		return errs

@@ -66,7 +66,7 @@ func validateEnvSource(e *corev1.EnvVar, p *field.Path) field.ErrorList {
 	if r := s.ConfigMapKeyRef; r != nil {
 		sources++
 		errs = append(errs, validateConfigMapName(p.Child("configMapKeyRef", "name"), r.Name)...)
-		errs = append(errs, validateKey(p.Child("configMapKeyRef", "key"), r.Key)...)
+		errs = append(errs, validateKey(p.Child("configMapKeyRef", "key"), r.Key, r.Name)...)
 	}
 	if r := s.FieldRef; r != nil {
 		sources++
@@ -160,16 +160,6 @@ func validateConfigMapName(p *field.Path, name string) field.ErrorList {
 	}
 	if len(validation.IsDNS1123Subdomain(name)) > 0 {
 		return field.ErrorList{field.Invalid(p, name, "must be the name of a ConfigMap: a-z, 0-9, '-' and '.'. A namespace cannot be given: it is the DittoServer's")}
-	}
-	return nil
-}
-
-func validateKey(p *field.Path, key string) field.ErrorList {
-	switch {
-	case key == "":
-		return field.ErrorList{field.Required(p, "name the key to read")}
-	case len(validation.IsConfigMapKey(key)) > 0:
-		return field.ErrorList{field.Invalid(p, key, "must consist of letters, digits, '-', '_' and '.'")}
 	}
 	return nil
 }

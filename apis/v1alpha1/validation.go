@@ -130,6 +130,7 @@ const (
 	maxRestartToken = 256
 	maxText         = 1024
 	maxDuration     = 64
+	maxCacheSize    = 64
 )
 
 // validateLength counts characters, as the schema does.
@@ -154,14 +155,18 @@ func validateTexts(p *field.Path, values map[string]string) field.ErrorList {
 }
 
 func (r *SecretKeyRef) validate(p *field.Path) field.ErrorList {
-	errs := validateSecretName(p.Child("name"), r.Name)
+	return append(validateSecretName(p.Child("name"), r.Name), validateKey(p.Child("key"), r.Key, r.Name)...)
+}
+
+// validateKey checks a key of the Secret or ConfigMap of the given name.
+func validateKey(p *field.Path, key, source string) field.ErrorList {
 	switch {
-	case r.Key == "":
-		errs = append(errs, field.Required(p.Child("key"), fmt.Sprintf("name the key of Secret %q to read", r.Name)))
-	case len(validation.IsConfigMapKey(r.Key)) > 0:
-		errs = append(errs, field.Invalid(p.Child("key"), r.Key, "must consist of letters, digits, '-', '_' and '.', as the keys of a Secret do"))
+	case key == "":
+		return field.ErrorList{field.Required(p, fmt.Sprintf("name the key of %q to read", source))}
+	case len(validation.IsConfigMapKey(key)) > 0:
+		return field.ErrorList{field.Invalid(p, key, "must consist of letters, digits, '-', '_' and '.', as the keys of Secrets and ConfigMaps do")}
 	}
-	return errs
+	return nil
 }
 
 func validateSecretName(p *field.Path, name string) field.ErrorList {

@@ -65,13 +65,13 @@ func (v *Volume) validate(p *field.Path) field.ErrorList {
 		sources++
 		at := p.Child("secret")
 		errs = append(errs, validateSecretName(at.Child("secretName"), s.SecretName)...)
-		errs = append(errs, validateFiles(s.Items, s.DefaultMode, at)...)
+		errs = append(errs, validateFiles(s.SecretName, s.Items, s.DefaultMode, at)...)
 	}
 	if s := v.ConfigMap; s != nil {
 		sources++
 		at := p.Child("configMap")
 		errs = append(errs, validateConfigMapName(at.Child("name"), s.Name)...)
-		errs = append(errs, validateFiles(s.Items, s.DefaultMode, at)...)
+		errs = append(errs, validateFiles(s.Name, s.Items, s.DefaultMode, at)...)
 	}
 	if s := v.Projected; s != nil {
 		sources++
@@ -119,7 +119,7 @@ func (v *ProjectedVolume) validate(p *field.Path) field.ErrorList {
 		if r := s.Secret; r != nil {
 			sources++
 			errs = append(errs, validateSecretName(at.Child("secret", "name"), r.Name)...)
-			errs = append(errs, validateFiles(r.Items, nil, at.Child("secret"))...)
+			errs = append(errs, validateFiles(r.Name, r.Items, nil, at.Child("secret"))...)
 			for j, item := range r.Items {
 				taken(item.Path, at.Child("secret", "items").Index(j).Child("path"))
 			}
@@ -127,7 +127,7 @@ func (v *ProjectedVolume) validate(p *field.Path) field.ErrorList {
 		if r := s.ConfigMap; r != nil {
 			sources++
 			errs = append(errs, validateConfigMapName(at.Child("configMap", "name"), r.Name)...)
-			errs = append(errs, validateFiles(r.Items, nil, at.Child("configMap"))...)
+			errs = append(errs, validateFiles(r.Name, r.Items, nil, at.Child("configMap"))...)
 			for j, item := range r.Items {
 				taken(item.Path, at.Child("configMap", "items").Index(j).Child("path"))
 			}
@@ -148,12 +148,12 @@ func (v *ProjectedVolume) validate(p *field.Path) field.ErrorList {
 	return errs
 }
 
-// validateFiles checks which keys become which files.
-func validateFiles(items []corev1.KeyToPath, mode *int32, p *field.Path) field.ErrorList {
+// validateFiles checks which keys of a Secret or ConfigMap become which files.
+func validateFiles(source string, items []corev1.KeyToPath, mode *int32, p *field.Path) field.ErrorList {
 	errs := validateMode(mode, p.Child("defaultMode"))
 	for i, item := range items {
 		at := p.Child("items").Index(i)
-		errs = append(errs, validateKey(at.Child("key"), item.Key)...)
+		errs = append(errs, validateKey(at.Child("key"), item.Key, source)...)
 		errs = append(errs, validateFilePath(item.Path, at.Child("path"))...)
 		errs = append(errs, validateMode(item.Mode, at.Child("mode"))...)
 	}

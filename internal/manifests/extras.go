@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"cmp"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -36,15 +37,15 @@ func extraVolumes(spec *v1alpha1.DittoServerSpec) []corev1.Volume {
 		}}
 		switch {
 		case v.Secret != nil:
-			orDefault(&v.Secret.DefaultMode, corev1.SecretVolumeSourceDefaultMode)
+			v.Secret.DefaultMode = cmp.Or(v.Secret.DefaultMode, new(corev1.SecretVolumeSourceDefaultMode))
 		case v.ConfigMap != nil:
-			orDefault(&v.ConfigMap.DefaultMode, corev1.ConfigMapVolumeSourceDefaultMode)
+			v.ConfigMap.DefaultMode = cmp.Or(v.ConfigMap.DefaultMode, new(corev1.ConfigMapVolumeSourceDefaultMode))
 		case v.Projected != nil:
-			orDefault(&v.Projected.DefaultMode, corev1.ProjectedVolumeSourceDefaultMode)
+			v.Projected.DefaultMode = cmp.Or(v.Projected.DefaultMode, new(corev1.ProjectedVolumeSourceDefaultMode))
 			out.Projected = &corev1.ProjectedVolumeSource{DefaultMode: v.Projected.DefaultMode}
 			for _, s := range v.Projected.Sources {
 				if s.ServiceAccountToken != nil {
-					orDefault(&s.ServiceAccountToken.ExpirationSeconds, tokenSeconds)
+					s.ServiceAccountToken.ExpirationSeconds = cmp.Or(s.ServiceAccountToken.ExpirationSeconds, new(tokenSeconds))
 				}
 				out.Projected.Sources = append(out.Projected.Sources, corev1.VolumeProjection{
 					Secret: s.Secret, ConfigMap: s.ConfigMap, ServiceAccountToken: s.ServiceAccountToken,
@@ -58,9 +59,3 @@ func extraVolumes(spec *v1alpha1.DittoServerSpec) []corev1.Volume {
 
 // tokenSeconds is how long a token of a service account is valid by default.
 const tokenSeconds int64 = 60 * 60
-
-func orDefault[T any](field **T, value T) {
-	if *field == nil {
-		*field = &value
-	}
-}

@@ -2,7 +2,6 @@ package manifests
 
 import (
 	"fmt"
-	"maps"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -64,12 +63,7 @@ func prometheusRule(ds *v1alpha1.DittoServer, im Immutable) *unstructured.Unstru
 		},
 	}}
 	named(u, ds, "-alerts")
-	l := maps.Clone(ds.Spec.Metrics.PrometheusRule.Labels)
-	if l == nil {
-		l = map[string]string{}
-	}
-	maps.Copy(l, labels(ds))
-	u.SetLabels(l)
+	u.SetLabels(withOwn(ds.Spec.Metrics.PrometheusRule.Labels, labels(ds)))
 	return u
 }
 

@@ -47,12 +47,7 @@ func serviceMonitor(ds *v1alpha1.DittoServer) *unstructured.Unstructured {
 		},
 	}}
 	named(u, ds, "-metrics")
-	l := maps.Clone(m.ServiceMonitor.Labels)
-	if l == nil {
-		l = map[string]string{}
-	}
-	maps.Copy(l, metricsLabels(ds))
-	u.SetLabels(l)
+	u.SetLabels(withOwn(m.ServiceMonitor.Labels, metricsLabels(ds)))
 	return u
 }
 
@@ -81,6 +76,14 @@ func named(u *unstructured.Unstructured, ds *v1alpha1.DittoServer, suffix string
 	u.SetName(m.Name)
 	u.SetNamespace(m.Namespace)
 	u.SetLabels(m.Labels)
+}
+
+// withOwn returns the user's labels and the server's own, which the user's do not replace.
+func withOwn(user, own map[string]string) map[string]string {
+	l := make(map[string]string, len(user)+len(own))
+	maps.Copy(l, user)
+	maps.Copy(l, own)
+	return l
 }
 
 // object converts a map of strings into a field of an unstructured object.
