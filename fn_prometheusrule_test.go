@@ -97,8 +97,15 @@ func TestPrometheusRule(t *testing.T) {
 	}
 }
 
-// TestCertificateStatus says how long the server's certificate is valid, for alerts.
+// TestCertificateStatus says how long the server's certificates are valid, for alerts.
 func TestCertificateStatus(t *testing.T) {
+	metrics := func(c *cluster) {
+		own := host.NewAuthority().Issue("files")
+		c.Set("spec.metrics", map[string]any{"enabled": true, "tls": map[string]any{"certSecretName": "metrics-tls"}})
+		c.SetSecret("metrics-tls", "tls.crt", string(own.Cert))
+		c.SetSecret("metrics-tls", "tls.key", string(own.Key))
+	}
+	valid := map[string]any{"notBefore": "2020-01-01T00:00:00Z", "notAfter": "2120-01-01T00:00:00Z"}
 	cases := map[string]struct {
 		reason string
 		given  func(c *cluster)
@@ -108,7 +115,7 @@ func TestCertificateStatus(t *testing.T) {
 			reason: "A server without a certificate has none that ends.",
 			given:  func(*cluster) {},
 		},
-		"Certificate": {
+		"API": {
 			reason: "It is the server's own, not that of its issuer, which comes after it.",
 			given: func(c *cluster) {
 				authority := host.NewAuthority()
@@ -117,7 +124,29 @@ func TestCertificateStatus(t *testing.T) {
 				c.SetSecret("tls", "tls.crt", string(own.Cert)+string(authority.Certificate()))
 				c.SetSecret("tls", "tls.key", string(own.Key))
 			},
-			want: map[string]any{"notBefore": "2020-01-01T00:00:00Z", "notAfter": "2120-01-01T00:00:00Z"},
+			want: map[string]any{"api": valid},
+		},
+		"Metrics": {
+			reason: "The metrics have one of their own.",
+			given:  metrics,
+			want:   map[string]any{"metrics": valid},
+		},
+		"MetricsOff": {
+			reason: "A server without metrics does not have their certificate.",
+			given: func(c *cluster) {
+				metrics(c)
+				c.Set("spec.metrics.enabled", false)
+			},
+		},
+		"OneUnreadable": {
+			reason: "Of the other there is something to say.",
+			given: func(c *cluster) {
+				metrics(c)
+				c.Set("spec.controlPlane.certSecretName", "tls")
+				c.SetSecret("tls", "tls.crt", "text")
+				c.SetSecret("tls", "tls.key", "text")
+			},
+			want: map[string]any{"metrics": valid},
 		},
 		"Unreadable": {
 			reason: "Of what cannot be read there is nothing to say.",
@@ -140,9 +169,9 @@ func TestCertificateStatus(t *testing.T) {
 
 			rsp := c.Reconcile()
 
-			got := functest.ValueAt(rsp.GetDesired().GetComposite().GetResource(), "status", "certificate").AsInterface()
+			got := functest.ValueAt(rsp.GetDesired().GetComposite().GetResource(), "status", "certificates").AsInterface()
 			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("%s\nstatus.certificate: -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("%s\nstatus.certificates: -want, +got:\n%s", tc.reason, diff)
 			}
 		})
 	}

@@ -487,10 +487,10 @@ type DittoServerStatus struct {
 	// +optional
 	PendingHash string `json:"pendingHash,omitempty"`
 
-	// Certificate says how long the certificate of controlPlane.certSecretName
-	// is valid. The server has it within two minutes.
+	// Certificates say how long the server's certificates are valid, as they are
+	// in their Secrets.
 	// +optional
-	Certificate *CertificateStatus `json:"certificate,omitempty"`
+	Certificates *CertificatesStatus `json:"certificates,omitempty"`
 
 	// PerconaClusterName is the name of the PerconaPGCluster, if there is one.
 	// +optional
@@ -532,6 +532,20 @@ type EndpointStatus struct {
 	// a host name, if the Service has one.
 	// +optional
 	LoadBalancer string `json:"loadBalancer,omitempty"`
+}
+
+// CertificatesStatus says how long the server's certificates are valid. One that
+// cannot be read is left out.
+type CertificatesStatus struct {
+	// API is the certificate of controlPlane.certSecretName. The server has it
+	// within two minutes.
+	// +optional
+	API *CertificateStatus `json:"api,omitempty"`
+
+	// Metrics is the certificate of metrics.tls.certSecretName. The server has
+	// it once it was restarted for it (see the condition RestartPending).
+	// +optional
+	Metrics *CertificateStatus `json:"metrics,omitempty"`
 }
 
 // CertificateStatus says how long a certificate is valid.

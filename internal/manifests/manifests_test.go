@@ -140,6 +140,7 @@ func TestPrometheusRule(t *testing.T) {
 	cases := map[string]struct {
 		reason  string
 		spec    string
+		tls     string
 		options manifests.Options
 		want    []string
 	}{
@@ -164,6 +165,17 @@ func TestPrometheusRule(t *testing.T) {
 				"DittoServerVolumeNearlyFull", "DittoServerCertificateExpiring", "DittoServerCertificateExpiring", "DittoServerRemoteDown", "DittoServerDataCorrupt",
 			},
 		},
+		"Certificates": {
+			reason:  "The metrics' own is another one.",
+			spec:    "storage: {metadataSize: 10Gi}\ncontrolPlane: {certSecretName: tls}",
+			tls:     ", tls: {certSecretName: metrics-tls}",
+			options: manifests.Options{PrometheusRule: true},
+			want: []string{
+				"DittoServerDown", "DittoServerSecretsUnresolved", "DittoServerRestartStuck", "DittoServerRestartPending", "DittoServerNotAsWanted", "DittoServerVolumeNearlyFull",
+				"DittoServerVolumeNearlyFull", "DittoServerCertificateExpiring", "DittoServerCertificateExpiring", "DittoServerCertificateExpiring", "DittoServerCertificateExpiring",
+				"DittoServerRemoteDown", "DittoServerDataCorrupt",
+			},
+		},
 		"KindUnknown": {
 			reason: "What the cluster does not know keeps all else from being applied.",
 			spec:   "storage: {metadataSize: 10Gi}",
@@ -171,7 +183,7 @@ func TestPrometheusRule(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			ds := dittoServer(t, tc.spec+"\n"+metrics+", labels: {release: prometheus, app.kubernetes.io/name: mine}}}")
+			ds := dittoServer(t, tc.spec+"\n"+metrics+", labels: {release: prometheus, app.kubernetes.io/name: mine}}"+tc.tls+"}")
 			u, ok := build(t, ds, tc.options).Supporting[manifests.PrometheusRuleResource].(*unstructured.Unstructured)
 			if ok != (tc.want != nil) {
 				t.Fatalf("%s\nBuild(...): there is a PrometheusRule: %t", tc.reason, ok)

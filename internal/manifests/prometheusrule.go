@@ -105,7 +105,10 @@ func alerts(ds *v1alpha1.DittoServer, im Immutable) []alert {
 	)
 	as = append(as, volumeAlerts(ds, im)...)
 	if ds.Spec.ControlPlane.CertSecretName != "" {
-		as = append(as, certificateAlerts(server)...)
+		as = append(as, certificateAlerts(server, "api", "The API's certificate, that of spec.controlPlane.certSecretName,", "no client accepts it")...)
+	}
+	if ds.Spec.Metrics.TLS != nil {
+		as = append(as, certificateAlerts(server, "metrics", "The certificate of the metrics, that of spec.metrics.tls.certSecretName,", "Prometheus does not accept it")...)
 	}
 	return append(as,
 		alert{
@@ -138,13 +141,18 @@ func volumeAlerts(ds *v1alpha1.DittoServer, im Immutable) []alert {
 	}
 }
 
-// certificateAlerts say that nobody has renewed the certificate: cert-manager does when a
-// third of its time is left.
-func certificateAlerts(server string) []alert {
-	left := fmt.Sprintf("(max(dittoserver_certificate_not_after_seconds{%s}) - time())", server)
-	whole := fmt.Sprintf("(max(dittoserver_certificate_not_after_seconds{%s}) - max(dittoserver_certificate_not_before_seconds{%s}))", server, server)
+// certificateAlerts say that nobody has renewed a certificate, which has that name in the
+// status: cert-manager does when a third of its time is left. The description says what it
+// is, and what happens then.
+func certificateAlerts(server, certificate, what, then string) []alert {
+	date := func(of string) string {
+		return fmt.Sprintf("max by (certificate) (dittoserver_certificate_%s_seconds{%s,certificate=%q})", of, server, certificate)
+	}
+	left := "(" + date("not_after") + " - time())"
+	whole := "(" + date("not_after") + " - " + date("not_before") + ")"
 
-	const name, summary, description = "DittoServerCertificateExpiring", "has a certificate that nobody has renewed", "It is valid for {{ $value | humanizeDuration }} more. Then no client accepts it."
+	const name, summary = "DittoServerCertificateExpiring", "has a certificate that nobody has renewed"
+	description := what + " is valid for {{ $value | humanizeDuration }} more. Then " + then + "."
 	return []alert{
 		{name, severityWarning, fmt.Sprintf("%s < 14 * 86400 and %s / %s < 0.2", left, left, whole), "10m", summary, description},
 		{name, severityCritical, fmt.Sprintf("%s < 2 * 86400 and %s / %s < 0.05", left, left, whole), "10m", summary, description},

@@ -55,8 +55,8 @@ type Resolution struct {
 	// are not among them: a restart changes nothing about them.
 	Restart []Value
 
-	// Certificate is the server's own, in PEM form, or empty.
-	Certificate []byte
+	// APICertificate and MetricsCertificate are the server's own, in PEM form, or empty.
+	APICertificate, MetricsCertificate []byte
 }
 
 // Absent explains why an object does not exist, if that is not simply because nobody
@@ -94,7 +94,7 @@ func Resolve(inputs []Input, sources Sources, absent map[Ref]Absent) Resolution 
 		}
 	}
 
-	r.Certificate = read[dittofs.TLSCertFile]
+	r.APICertificate, r.MetricsCertificate = read[dittofs.TLSCertFile], read[dittofs.MetricsTLSCertFile]
 	for name, problem := range values.CheckTogether(read) {
 		r.Problems = append(r.Problems, Problem{Source: origins[name].Source, Key: origins[name].Key, Text: problem})
 	}

@@ -27,8 +27,8 @@ func (v *View) Fields(pendingHash string) map[string]any {
 	if pendingHash != "" {
 		status["pendingHash"] = pendingHash
 	}
-	if from, until, ok := values.Validity(v.Secrets.Certificate); ok {
-		status["certificate"] = map[string]any{"notBefore": from.UTC().Format(time.RFC3339), "notAfter": until.UTC().Format(time.RFC3339)}
+	if c := v.certificates(); len(c) > 0 {
+		status["certificates"] = c
 	}
 	if xr.Spec.Percona.Enabled {
 		status["perconaClusterName"] = manifests.PerconaName(xr.DittoServer)
@@ -44,6 +44,20 @@ func (v *View) Fields(pendingHash string) map[string]any {
 		status["availableReplicas"] = int64(ss.Status.AvailableReplicas)
 	}
 	return status
+}
+
+// certificates returns how long the server's certificates are valid. One that it does not
+// have, or that cannot be read, is left out.
+func (v *View) certificates() map[string]any {
+	certs := map[string]any{}
+	add := func(name string, value []byte) {
+		if from, until, ok := values.Validity(value); ok {
+			certs[name] = map[string]any{"notBefore": from.UTC().Format(time.RFC3339), "notAfter": until.UTC().Format(time.RFC3339)}
+		}
+	}
+	add("api", v.Secrets.APICertificate)
+	add("metrics", v.Secrets.MetricsCertificate)
+	return certs
 }
 
 // phase returns the phase of a server. It is Stopped once no pod is left.

@@ -33,33 +33,33 @@ func particular() map[string][]func(*scenario, *server) string {
 		"logging":         {(*scenario).logsText},
 		"tls":             {(*scenario).showsCertificate},
 		"mtls":            {(*scenario).showsCertificate, (*scenario).wantsCertificate},
-		"metrics":         {metricsAt("/stats", "", http.StatusOK)},
-		"metrics-token":   scraped(),
+		"metrics":         {metricsAt("http", "/stats", "", http.StatusOK)},
+		"metrics-token":   scraped("http"),
 		"metrics-tls":     {(*scenario).metricsOverTLS},
 		"network-policy":  {(*scenario).policyFits},
 		"clients":         {(*scenario).policyFits},
-		"service-monitor": scraped(),
+		"service-monitor": scraped("http"),
 		"pod":             {(*scenario).runsAsItsUser},
 		"extras":          {(*scenario).hasExtras},
-		"everything": append(scraped(), (*scenario).usesPostgres, (*scenario).usesTLSToPostgres, (*scenario).showsCertificate,
+		"everything": append(scraped("https"), (*scenario).usesPostgres, (*scenario).usesTLSToPostgres, (*scenario).showsCertificate,
 			(*scenario).wantsCertificate, (*scenario).policyFits),
 	}
 }
 
 // scraped are the checks of metrics that take a token.
-func scraped() []func(*scenario, *server) string {
+func scraped(scheme string) []func(*scenario, *server) string {
 	return []func(*scenario, *server) string{
-		metricsAt("/metrics", "", http.StatusUnauthorized),
-		metricsAt("/metrics", "not the token", http.StatusUnauthorized),
-		metricsAt("/metrics", "scraper-token", http.StatusOK),
+		metricsAt(scheme, "/metrics", "", http.StatusUnauthorized),
+		metricsAt(scheme, "/metrics", "not the token", http.StatusUnauthorized),
+		metricsAt(scheme, "/metrics", "scraper-token", http.StatusOK),
 	}
 }
 
 // metricsAt compares the status of an answer to a scraper, who has a token or none.
-func metricsAt(path, token string, want int) func(*scenario, *server) string {
+func metricsAt(scheme, path, token string, want int) func(*scenario, *server) string {
 	return func(s *scenario, srv *server) string {
 		s.Helper()
-		a, err := s.ask("http://"+s.address(srv, "metrics")+path, token, nil)
+		a, err := s.ask(scheme+"://"+s.address(srv, "metrics")+path, token, nil)
 		if err != nil {
 			return err.Error()
 		}

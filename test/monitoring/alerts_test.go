@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // Series of everything that alerts look at, by names of our own, when all is well: of a
@@ -23,8 +24,10 @@ func well(lasts int) map[string]string {
 		"ready":            `kube_statefulset_status_replicas_ready{namespace="team-a",statefulset="files"} 1`,
 		"available":        `kubelet_volume_stats_available_bytes{namespace="team-a",persistentvolumeclaim="metadata-files-0"} 50`,
 		"capacity":         `kubelet_volume_stats_capacity_bytes{namespace="team-a",persistentvolumeclaim="metadata-files-0"} 100`,
-		"notBefore":        fmt.Sprintf(`dittoserver_certificate_not_before_seconds{%s} %d`, files, -30*day),
-		"notAfter":         fmt.Sprintf(`dittoserver_certificate_not_after_seconds{%s} %d`, files, 60*day),
+		"notBefore":        fmt.Sprintf(`dittoserver_certificate_not_before_seconds{%s,certificate="api"} %d`, files, -30*day),
+		"notAfter":         fmt.Sprintf(`dittoserver_certificate_not_after_seconds{%s,certificate="api"} %d`, files, 60*day),
+		"metricsNotBefore": fmt.Sprintf(`dittoserver_certificate_not_before_seconds{%s,certificate="metrics"} %d`, files, -300*day),
+		"metricsNotAfter":  fmt.Sprintf(`dittoserver_certificate_not_after_seconds{%s,certificate="metrics"} %d`, files, 600*day),
 		"remote":           `dittofs_remote_up{` + pod + `,share="/export"} 1`,
 		"localCorruption":  `dittofs_datapath_local_corruption_total{` + pod + `} 0`,
 		"remoteCorruption": `dittofs_datapath_remote_corruption_total{` + pod + `} 0`,
@@ -120,10 +123,20 @@ func TestAlerts(t *testing.T) {
 		"NearlyFull":  {reason: "A tenth is left.", file: ofServer, change: change{"available": values("available", "9")}, at: 20 * time.Minute, want: []string{"DittoServerVolumeNearlyFull warning persistentvolumeclaim=metadata-files-0"}},
 		"Full":        {reason: "Nothing is left: that is urgent.", file: ofServer, change: change{"available": values("available", "1")}, at: 20 * time.Minute, want: []string{"DittoServerVolumeNearlyFull critical persistentvolumeclaim=metadata-files-0", "DittoServerVolumeNearlyFull warning persistentvolumeclaim=metadata-files-0"}},
 		"FullOther":   {reason: "A volume of a server whose name ends alike is another's.", file: ofServer, change: change{"available": strings.Replace(values("available", "1"), "metadata-files-0", "metadata-my-files-0", 1), "capacity": strings.Replace(values("capacity", "100"), "metadata-files-0", "metadata-my-files-0", 1)}, at: 20 * time.Minute, want: []string{}},
-		"Certificate": {reason: "cert-manager should have renewed it 20 days ago.", file: ofServer, change: change{"notBefore": values("notBefore", fmt.Sprint(-80*day)), "notAfter": values("notAfter", fmt.Sprint(10*day))}, at: 20 * time.Minute, want: []string{"DittoServerCertificateExpiring warning"}},
-		"Expired":     {reason: "No client accepts it.", file: ofServer, change: change{"notBefore": values("notBefore", fmt.Sprint(-90*day)), "notAfter": values("notAfter", "-60")}, at: 20 * time.Minute, want: []string{"DittoServerCertificateExpiring critical", "DittoServerCertificateExpiring warning"}},
+		"Certificate": {reason: "cert-manager should have renewed it 20 days ago.", file: ofServer, change: change{"notBefore": values("notBefore", fmt.Sprint(-80*day)), "notAfter": values("notAfter", fmt.Sprint(10*day))}, at: 20 * time.Minute, want: []string{"DittoServerCertificateExpiring warning certificate=api"}},
+		"Expired":     {reason: "No client accepts it.", file: ofServer, change: change{"notBefore": values("notBefore", fmt.Sprint(-90*day)), "notAfter": values("notAfter", "-60")}, at: 20 * time.Minute, want: []string{"DittoServerCertificateExpiring critical certificate=api", "DittoServerCertificateExpiring warning certificate=api"}},
 		"ShortLived":  {reason: "A certificate of a day has half of it left.", file: ofServer, change: change{"notBefore": values("notBefore", fmt.Sprint(-day/2)), "notAfter": values("notAfter", fmt.Sprint(day/2))}, at: 20 * time.Minute, want: []string{}},
-		"ShortOver":   {reason: "An hour of a day is left, and nobody has renewed it.", file: ofServer, change: change{"notBefore": values("notBefore", fmt.Sprint(-22*day/24)), "notAfter": values("notAfter", fmt.Sprint(2*day/24))}, at: time.Hour, want: []string{"DittoServerCertificateExpiring critical", "DittoServerCertificateExpiring warning"}},
+		"ShortOver":   {reason: "An hour of a day is left, and nobody has renewed it.", file: ofServer, change: change{"notBefore": values("notBefore", fmt.Sprint(-22*day/24)), "notAfter": values("notAfter", fmt.Sprint(2*day/24))}, at: time.Hour, want: []string{"DittoServerCertificateExpiring critical certificate=api", "DittoServerCertificateExpiring warning certificate=api"}},
+		"MetricsCertificate": {reason: "The metrics have a certificate of their own, that of the API is renewed.", file: ofServer, change: change{
+			"metricsNotBefore": values("metricsNotBefore", fmt.Sprint(-890*day)), "metricsNotAfter": values("metricsNotAfter", fmt.Sprint(10*day)),
+		}, at: 20 * time.Minute, want: []string{"DittoServerCertificateExpiring warning certificate=metrics"}},
+		"BothExpired": {reason: "Each is an alert of its own.", file: ofServer, change: change{
+			"notBefore": values("notBefore", fmt.Sprint(-90*day)), "notAfter": values("notAfter", "-60"),
+			"metricsNotBefore": values("metricsNotBefore", fmt.Sprint(-900*day)), "metricsNotAfter": values("metricsNotAfter", "-60"),
+		}, at: 20 * time.Minute, want: []string{
+			"DittoServerCertificateExpiring critical certificate=api", "DittoServerCertificateExpiring critical certificate=metrics",
+			"DittoServerCertificateExpiring warning certificate=api", "DittoServerCertificateExpiring warning certificate=metrics",
+		}},
 		"LongLived":   {reason: "Of ten years, 100 days are left: time enough.", file: ofServer, change: change{"notBefore": values("notBefore", fmt.Sprint(-3550*day)), "notAfter": values("notAfter", fmt.Sprint(100*day))}, at: 20 * time.Minute, want: []string{}},
 		"Remote":      {reason: "What is written is on one volume alone.", file: ofServer, change: change{"remote": values("remote", "0")}, at: 15 * time.Minute, want: []string{"DittoServerRemoteDown critical share=/export"}},
 		"RemoteBrief": {reason: "A remote store may be away for a moment.", file: ofServer, change: change{"remote": values("remote", "1x5 0x5 1x60")}, at: 20 * time.Minute, want: []string{}},
@@ -195,7 +208,15 @@ func TestStateMetrics(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Alerts: -want, +got:\n%s", diff)
 	}
-	if name := labels.FromStrings(model.MetricNameLabel, "dittoserver_certificate_not_after_seconds", "namespace", "team-a", "name", "files"); stateOf(t, server(t))[name] == 0 {
-		t.Errorf("There is no %s", name)
+
+	// A function does not answer with the name.
+	everything := serverOf(t, ofServer)
+	everything.SetNamespace("team-a")
+	everything.SetName("files")
+	for certificate, ds := range map[string]*unstructured.Unstructured{"api": server(t), "metrics": everything} {
+		series := labels.FromStrings(model.MetricNameLabel, "dittoserver_certificate_not_after_seconds", "namespace", "team-a", "name", "files", "certificate", certificate)
+		if stateOf(t, ds)[series] == 0 {
+			t.Errorf("There is no %s", series)
+		}
 	}
 }

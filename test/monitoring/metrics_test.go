@@ -131,8 +131,9 @@ type stateMetric struct {
 			LabelsFromPath map[string][]string `json:"labelsFromPath"`
 		}
 		Gauge *struct {
-			Path      []string
-			ValueFrom []string `json:"valueFrom"`
+			Path         []string
+			LabelFromKey string   `json:"labelFromKey"`
+			ValueFrom    []string `json:"valueFrom"`
 		}
 	}
 }
@@ -182,15 +183,18 @@ func stateOf(t *testing.T, ds *unstructured.Unstructured) map[labels.Labels]floa
 					series[b.Labels()] = 1
 				}
 			case m.Each.Gauge != nil:
-				from, ok, _ := unstructured.NestedMap(ds.Object, m.Each.Gauge.Path...)
-				if !ok {
-					continue
-				}
-				when, err := time.Parse(time.RFC3339, at(t, from, m.Each.Gauge.ValueFrom))
+				// One for each key of the object that the path leads to.
+				each, _, err := unstructured.NestedMap(ds.Object, m.Each.Gauge.Path...)
 				if err != nil {
 					t.Fatal(err)
 				}
-				series[b.Labels()] = float64(when.Unix())
+				for key, from := range each {
+					when, err := time.Parse(time.RFC3339, at(t, from.(map[string]any), m.Each.Gauge.ValueFrom))
+					if err != nil {
+						t.Fatal(err)
+					}
+					series[b.Set(m.Each.Gauge.LabelFromKey, key).Labels()] = float64(when.Unix())
+				}
 			}
 		}
 	}
@@ -209,8 +213,14 @@ func at(t *testing.T, object map[string]any, path []string) string {
 // server is a DittoServer with a certificate, as crossplane render has printed it.
 func server(t *testing.T) *unstructured.Unstructured {
 	t.Helper()
+	return serverOf(t, "example/cert-manager/expected.yaml")
+}
+
+// serverOf is the DittoServer of a file with all that the function answers.
+func serverOf(t *testing.T, file string) *unstructured.Unstructured {
+	t.Helper()
 	u := &unstructured.Unstructured{}
-	document(t, "example/cert-manager/expected.yaml", "DittoServer", &u.Object)
+	document(t, file, "DittoServer", &u.Object)
 	return u
 }
 
