@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
+	neturl "net/url"
 	"strings"
 	"testing"
 
@@ -66,6 +67,33 @@ func (s *server) letsTo(t *testing.T, url string, client *host.Authority) bool {
 	t.Helper()
 	_, err := s.ask(t, url, "", client)
 	if err != nil && !strings.Contains(err.Error(), "remote error: tls:") {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+// takes says whether the server takes a version of TLS at a URL.
+func (s *server) takes(t *testing.T, url string, version uint16) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), requestDeadline)
+	defer cancel()
+	u, err := neturl.Parse(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.network.DialContext(ctx, "tcp", u.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	err = tls.Client(c, &tls.Config{
+		RootCAs:      host.NamedAuthority(matrix.ServerAuthority).Pool(),
+		Certificates: []tls.Certificate{host.NamedAuthority(matrix.ClientAuthority).Issue("client").TLS()},
+		ServerName:   u.Hostname(),
+		MinVersion:   version,
+		MaxVersion:   version,
+	}).HandshakeContext(ctx)
+	if err != nil && !strings.Contains(err.Error(), "remote error: tls: protocol version") {
 		t.Fatal(err)
 	}
 	return err == nil

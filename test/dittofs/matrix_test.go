@@ -2,6 +2,7 @@ package dittofs
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"io"
 	"io/fs"
@@ -41,7 +42,7 @@ func TestServer(t *testing.T) {
 		"logging":        checkLogging,
 		"log-file":       checkLogFile,
 		"tls":            checkTLS,
-		"mtls":           checkMTLS,
+		"mtls":           checkMTLS13,
 		"metrics":        checkMetrics,
 		"metrics-token":  checkMetricsToken,
 		"metrics-tls":    checkMetricsTLS,
@@ -223,11 +224,25 @@ func checkLogFile(t *testing.T, s *server) {
 	}
 }
 
-// checkTLS asks the server who it is.
+// checkTLS asks the server who it is, and wants it to take TLS 1.2 unless told otherwise.
 func checkTLS(t *testing.T, s *server) {
 	t.Helper()
 	if got := s.peer(t); got != "api" {
 		t.Errorf("the API's certificate: want that of api, got that of %s", got)
+	}
+	if !s.takes(t, s.url(t), tls.VersionTLS12) {
+		t.Error("the API does not take TLS 1.2")
+	}
+}
+
+// checkTLS13 wants the server to take TLS 1.3 at a URL, and nothing lower.
+func checkTLS13(t *testing.T, s *server, url string) {
+	t.Helper()
+	if s.takes(t, url, tls.VersionTLS12) {
+		t.Errorf("%s takes TLS 1.2", url)
+	}
+	if !s.takes(t, url, tls.VersionTLS13) {
+		t.Errorf("%s does not take TLS 1.3", url)
 	}
 }
 
@@ -243,6 +258,13 @@ func checkMTLS(t *testing.T, s *server) {
 	if !s.lets(t, host.NamedAuthority(matrix.ClientAuthority)) {
 		t.Error("the API does not let a client of the mounted CA in")
 	}
+}
+
+// checkMTLS13 does the same with an API that takes nothing lower than TLS 1.3.
+func checkMTLS13(t *testing.T, s *server) {
+	t.Helper()
+	checkMTLS(t, s)
+	checkTLS13(t, s, s.url(t))
 }
 
 // checkMetrics scrapes what anybody may scrape.
@@ -281,6 +303,7 @@ func checkMetricsTLS(t *testing.T, s *server) {
 	if err == nil && a.status != http.StatusBadRequest {
 		t.Errorf("the metrics over HTTP: want none, got %d", a.status)
 	}
+	checkTLS13(t, s, url)
 }
 
 // filesBelow are the files of a volume.
