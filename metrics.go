@@ -37,7 +37,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		}),
 		secretProblems: f.NewCounter(prometheus.CounterOpts{
 			Namespace: ns, Name: "secret_problems_total",
-			Help: "Secrets and keys that a call found missing, empty or invalid.",
+			Help: "Secrets, ConfigMaps and keys that a call found missing, empty or invalid.",
 		}),
 		fatalResults: f.NewCounter(prometheus.CounterOpts{
 			Namespace: ns, Name: "fatal_results_total",

@@ -61,11 +61,12 @@ type Input struct {
 	// +optional
 	PendingTTL string `json:"pendingTTL,omitempty"`
 
-	// MissingSecrets says what happens when a Secret or one of its keys is
-	// missing or invalid. Hold neither restarts a running server nor creates a
-	// new one. Proceed creates and restarts servers anyway, with the values
-	// that exist, but never without a valid signing key, or
-	// with a passphrase that does not open the keys of encrypted stores.
+	// MissingSecrets says what happens when a Secret or a ConfigMap that a
+	// server reads, or one of their keys, is missing or invalid. Hold neither
+	// restarts a running server nor creates a new one. Proceed creates and
+	// restarts servers anyway, with the values that exist, but never without a
+	// valid signing key, or without the passphrase and the key files that open
+	// encrypted stores.
 	// +kubebuilder:validation:Enum=Hold;Proceed
 	// +kubebuilder:default="Hold"
 	// +optional
@@ -77,7 +78,7 @@ type Input struct {
 	IncludeGeneration bool `json:"includeGeneration,omitempty"`
 }
 
-// What happens when a Secret or one of its keys is missing or invalid.
+// What happens when a Secret, a ConfigMap or one of their keys is missing or invalid.
 const (
 	MissingSecretsHold    = "Hold"
 	MissingSecretsProceed = "Proceed"
