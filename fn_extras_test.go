@@ -35,13 +35,16 @@ func withExtras(c *cluster) {
 			map[string]any{"serviceAccountToken": map[string]any{"path": "token"}},
 		}}},
 		map[string]any{"name": "scratch", "emptyDir": map[string]any{"sizeLimit": "1024Mi"}},
+		map[string]any{"name": "shared", "persistentVolumeClaim": map[string]any{"claimName": "shared"}},
 	})
 	c.Set("spec.volumeMounts", []any{
 		map[string]any{"name": "extra", "mountPath": "/extra", "readOnly": true},
 		map[string]any{"name": "extra", "mountPath": "/etc/extra.conf", "subPath": "extra.conf"},
 		map[string]any{"name": "both", "mountPath": "/both"},
 		map[string]any{"name": "scratch", "mountPath": "/scratch"},
+		map[string]any{"name": "shared", "mountPath": "/shared"},
 	})
+	c.AddObject("{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: shared, namespace: team-a}}")
 	for _, name := range []string{"files", "other"} {
 		c.AddObject(fmt.Sprintf("{apiVersion: v1, kind: ServiceAccount, metadata: {name: %s, namespace: team-a}}", name))
 	}
@@ -92,6 +95,18 @@ func TestExtras(t *testing.T) {
 		"AccountChanged": {reason: "Nothing of it is read.", when: func(c *cluster) {
 			c.UpdateAs("kubectl-edit", "ServiceAccount", "files", map[string]any{"metadata.annotations": map[string]any{"a": "b"}})
 		}, want: none},
+		"ClaimMissing": {reason: "Kubernetes would end the pod and start no other.", when: func(c *cluster) { c.Set("spec.volumes[3].persistentVolumeClaim.claimName", "none") }, want: held, naming: `PersistentVolumeClaim "none": the PersistentVolumeClaim does not exist`},
+		"ClaimDeleted": {reason: "The next pod would not start.", when: func(c *cluster) { c.DeleteObject("PersistentVolumeClaim", "shared") }, want: held, naming: `PersistentVolumeClaim "shared": the PersistentVolumeClaim does not exist`},
+		"ClaimLeaves": {reason: "It stays for the pod that has it, and for no other.", when: func(c *cluster) {
+			c.UpdateAs("kubectl-delete", "PersistentVolumeClaim", "shared", map[string]any{"metadata.deletionTimestamp": "2026-01-01T00:00:00Z"})
+		}, want: held, naming: `PersistentVolumeClaim "shared": it is being deleted`},
+		"ClaimUnreadable": {reason: "What Crossplane may not read must not be asked for, and holds nothing.", when: func(c *cluster) {
+			c.SetReadable("statefulsets.apps")
+			c.Set("spec.volumes[3].persistentVolumeClaim.claimName", "none")
+		}, want: once},
+		"ClaimOfItsOwn": {reason: "Kubernetes creates it for the server.", when: func(c *cluster) {
+			c.Set("spec.volumes[3].persistentVolumeClaim.claimName", "content-files-0")
+		}, want: once},
 		"AllGone": {
 			reason: "What is no longer wanted goes, all at once.",
 			when: func(c *cluster) {
@@ -148,22 +163,54 @@ func TestExtras(t *testing.T) {
 	}
 }
 
-// TestExtrasMissingAtFirst withholds a new server until the user's ConfigMap is there, and
+// TestExtrasMissingAtFirst withholds a new server until what its user adds is there, and
 // then creates it.
 func TestExtrasMissingAtFirst(t *testing.T) {
+	cases := map[string]struct {
+		reason, kind, name string
+		create             func(c *cluster)
+	}{
+		"ConfigMap": {reason: "The pod would wait for it.", kind: "ConfigMap", name: "tuning", create: func(c *cluster) {
+			c.SetConfigMap("tuning", "gc", "5m")
+			c.SetConfigMap("tuning", "extra.conf", "a: 1")
+		}},
+		"Claim": {reason: "The pod would stay Pending.", kind: "PersistentVolumeClaim", name: "shared", create: func(c *cluster) {
+			c.AddObject("{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: shared, namespace: team-a}}")
+		}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t)
+			withExtras(c)
+			c.DeleteObject(tc.kind, tc.name)
+			rsp := c.Settle()
+			if functest.Desired(rsp, manifests.StatefulSetResource) != nil || functest.Condition(rsp, "SecretsResolved") != "FALSE Unresolved" {
+				t.Errorf("%s\nThe server should be withheld: SecretsResolved is %s", tc.reason, functest.Condition(rsp, "SecretsResolved"))
+			}
+
+			tc.create(c)
+			rsp = c.Settle()
+			if functest.Desired(rsp, manifests.StatefulSetResource) == nil || functest.Condition(rsp, "SecretsResolved") != "TRUE Resolved" {
+				t.Errorf("%s\nThe server should be created once it is there: SecretsResolved is %s", tc.reason, functest.Condition(rsp, "SecretsResolved"))
+			}
+		})
+	}
+}
+
+// TestExtrasClaimComes advances a held server once its claim is there.
+func TestExtrasClaimComes(t *testing.T) {
 	c := newCluster(t)
 	withExtras(c)
-	c.DeleteObject("ConfigMap", "tuning")
+	c.Settle()
+	c.Set("spec.volumes[3].persistentVolumeClaim.claimName", "none")
+	c.Settle()
+	c.AddObject("{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: none, namespace: team-a}}")
 	rsp := c.Settle()
-	if functest.Desired(rsp, manifests.StatefulSetResource) != nil || functest.Condition(rsp, "SecretsResolved") != "FALSE Unresolved" {
-		t.Errorf("A server without its ConfigMap is withheld: SecretsResolved is %s", functest.Condition(rsp, "SecretsResolved"))
+	if got := functest.AsYAML(t, c.Composed[manifests.StatefulSetResource]); !strings.Contains(got, "claimName: none") {
+		t.Errorf("The pod should have the claim that came, got\n%s", got)
 	}
-
-	c.SetConfigMap("tuning", "gc", "5m")
-	c.SetConfigMap("tuning", "extra.conf", "a: 1")
-	rsp = c.Settle()
-	if functest.Desired(rsp, manifests.StatefulSetResource) == nil || functest.Condition(rsp, "SecretsResolved") != "TRUE Resolved" {
-		t.Errorf("A server with its ConfigMap is created: SecretsResolved is %s", functest.Condition(rsp, "SecretsResolved"))
+	if got := functest.Condition(rsp, "SecretsResolved"); got != "TRUE Resolved" {
+		t.Errorf("Nothing is missing any more: SecretsResolved is %s", got)
 	}
 }
 

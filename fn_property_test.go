@@ -170,7 +170,7 @@ func randomLookUps(c *cluster, req *fnv1.RunFunctionRequest, r *rand.Rand) {
 // isInput says whether a requirement is for something that the pod reads.
 func isInput(name string) bool {
 	kind, _, _ := strings.Cut(name, "/")
-	return slices.Contains([]string{"secret", "configmap", "serviceaccount"}, kind)
+	return slices.Contains([]string{"secret", "configmap", "serviceaccount", "persistentvolumeclaim"}, kind)
 }
 
 // create has the function answer when no composed resource exists, and every name is

@@ -102,7 +102,7 @@ func (p *plan) render() (err error) {
 
 // resolve reads the Secrets that the pod reads, some of which the function generates.
 func (p *plan) resolve() (err error) {
-	inputs := podinputs.Without(podinputs.From(&p.want.StatefulSet.Spec.Template), podinputs.ConfigMap(p.want.ConfigMap.GetName()))
+	inputs := podinputs.Without(podinputs.From(&p.want.StatefulSet.Spec.Template), p.own(p.want.ConfigMap.GetName())...)
 	sources := podinputs.LookUp(p.look, inputs, p.xr.GetNamespace())
 	managed, absent := podinputs.Generate(p.xr, p.have, p.around, sources)
 	p.managed = managed
@@ -131,6 +131,16 @@ func (p *plan) resolve() (err error) {
 	// itself.
 	p.source.Spec, err = rollout.SpecOf(p.user)
 	return err
+}
+
+// own returns what the pod gets of the server's own: its ConfigMap, and the claims that
+// Kubernetes creates for it.
+func (p *plan) own(configMap string) []podinputs.Ref {
+	refs := []podinputs.Ref{podinputs.ConfigMap(configMap)}
+	for _, c := range p.want.StatefulSet.Spec.VolumeClaimTemplates {
+		refs = append(refs, podinputs.Claim(manifests.ClaimName(p.xr.GetName(), c.Name)))
+	}
+	return refs
 }
 
 func (p *plan) databasePending() bool { return p.xr.Spec.Percona.Enabled && !p.have.PerconaReady }
@@ -268,7 +278,7 @@ func (p *plan) gone() ([]podinputs.Problem, error) {
 	if err != nil {
 		return nil, err
 	}
-	inputs = podinputs.Without(inputs, podinputs.ConfigMap(ss.ConfigMap))
+	inputs = podinputs.Without(inputs, p.own(ss.ConfigMap)...)
 	return podinputs.Gone(inputs, podinputs.LookUp(p.look, inputs, p.xr.GetNamespace())), nil
 }
 

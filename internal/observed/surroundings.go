@@ -1,8 +1,6 @@
 package observed
 
 import (
-	"slices"
-
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
@@ -54,7 +52,7 @@ const annotationResourceName = "crossplane.io/composition-resource-name"
 
 // Holder looks up who has the name of an object that is to be composed.
 func (s *Surroundings) Holder(resource, apiVersion, kind, name string) (Holder, *structpb.Struct) {
-	switch known, may := s.mayRead(kind); {
+	switch known, may := s.lookups.MayRead(kind); {
 	case !known:
 		return Unasked, nil
 	case !may:
@@ -89,40 +87,6 @@ func (s *Surroundings) HolderOf(o *structpb.Struct) Holder {
 func (s *Surroundings) labelled(o *structpb.Struct) bool {
 	return structs.Label(o, manifests.LabelServer) == s.xr.Name ||
 		structs.Label(o, "app.kubernetes.io/name") == "dittofs" && structs.Label(o, "app.kubernetes.io/instance") == s.xr.Name
-}
-
-// alwaysReadable are kinds that Crossplane may read in every installation.
-//
-//nolint:gochecknoglobals // A constant.
-var alwaysReadable = []string{"ConfigMap", "Secret", "Service", manifests.UsageKind}
-
-// readable has the kinds that Crossplane needs a right for, with their names in the list
-// of rights.
-//
-//nolint:gochecknoglobals // A table.
-var readable = map[string]string{
-	"StatefulSet":                "statefulsets.apps",
-	"NetworkPolicy":              "networkpolicies.networking.k8s.io",
-	"PersistentVolumeClaim":      "persistentvolumeclaims",
-	"PodDisruptionBudget":        "poddisruptionbudgets.policy",
-	manifests.ServiceMonitorKind: manifests.ServiceMonitorCRD,
-	manifests.PrometheusRuleKind: manifests.PrometheusRuleCRD,
-	manifests.PerconaKind:        manifests.PerconaCRD,
-}
-
-// mayRead says whether Crossplane has the right to read a kind. An EnvironmentConfig says
-// so; it comes with the ClusterRole that grants the right. Crossplane must not be asked
-// for an object to find out: without the right, it would wait for its cache to fill, and
-// reconcile no other composite resource meanwhile.
-func (s *Surroundings) mayRead(kind string) (known, may bool) {
-	if slices.Contains(alwaysReadable, kind) {
-		return true, true
-	}
-	a := s.lookups.Get("rights", Ref{APIVersion: "apiextensions.crossplane.io/v1beta1", Kind: "EnvironmentConfig", Name: "function-dittoserver"})
-	for _, v := range structs.At(a.Object, "data", "readable").GetListValue().GetValues() {
-		may = may || v.GetStringValue() == readable[kind]
-	}
-	return a.Known, may
 }
 
 // Adopt looks for a StatefulSet that Crossplane does not observe, and for its
@@ -165,7 +129,7 @@ type Claim struct {
 
 // Claim looks up the claim that Kubernetes created from a claim template.
 func (s *Surroundings) Claim(template string) Claim {
-	known, may := s.mayRead("PersistentVolumeClaim")
+	known, may := s.lookups.MayRead("PersistentVolumeClaim")
 	if !known || !may {
 		return Claim{Known: known}
 	}

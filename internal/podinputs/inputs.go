@@ -1,4 +1,5 @@
-// Package podinputs finds out what a pod reads from Secrets and ConfigMaps. It derives
+// Package podinputs finds out what a pod reads from Secrets and ConfigMaps, and what else
+// has to be there before it starts. It derives
 // that from the finished pod template. So nothing can be forgotten: not in what the
 // function asks of Crossplane, not in the hash, and not in what it reports as missing.
 package podinputs
@@ -20,7 +21,8 @@ import (
 )
 
 // An Input is something that a process of the pod reads from a Secret or a
-// ConfigMap: a variable or a file.
+// ConfigMap: a variable or a file. A ServiceAccount or a PersistentVolumeClaim is one of
+// which nothing is read.
 type Input struct {
 	// Container that reads the input.
 	Container string
@@ -54,16 +56,16 @@ func (i Input) Name() string {
 
 func (i Input) isFile() bool { return i.Env == "" && i.File != "" }
 
-// Live says whether a change reaches the process without a restart. Of a ServiceAccount no
-// process reads anything.
+// Live says whether a change reaches the process without a restart. Where a process reads
+// nothing, none has to.
 func (i Input) Live() bool {
-	return i.Source.Kind == KindServiceAccount || i.File != "" && !i.SubPath && dittofs.IsLive(i.File)
+	return !i.Source.hasBytes() || i.File != "" && !i.SubPath && dittofs.IsLive(i.File)
 }
 
 // From returns the inputs of a pod template, sorted by name: variables (env, envFrom)
 // and files (secret, configMap and projected volumes) of all containers. If one input
 // hides another, both count. Without its ServiceAccount, Kubernetes does not create the
-// pod.
+// pod, and without its claims, it does not start it.
 func From(t *corev1.PodTemplateSpec) []Input {
 	inputs := map[Input]bool{}
 	if name := t.Spec.ServiceAccountName; name != "" {
@@ -76,6 +78,9 @@ func From(t *corev1.PodTemplateSpec) []Input {
 	}
 
 	for _, v := range t.Spec.Volumes {
+		if c := v.PersistentVolumeClaim; c != nil {
+			inputs[Input{Source: Claim(c.ClaimName)}] = true
+		}
 		for _, f := range files(&v) {
 			seen := false
 			for _, c := range slices.Concat(t.Spec.InitContainers, t.Spec.Containers) {
@@ -112,9 +117,9 @@ func OfStored(template *structpb.Value) ([]Input, error) {
 	return From(t), nil
 }
 
-// Without returns the inputs that come from other objects than the given one.
-func Without(inputs []Input, source Ref) []Input {
-	return slices.DeleteFunc(inputs, func(i Input) bool { return i.Source == source })
+// Without returns the inputs that come from other objects than the given ones.
+func Without(inputs []Input, sources ...Ref) []Input {
+	return slices.DeleteFunc(inputs, func(i Input) bool { return slices.Contains(sources, i.Source) })
 }
 
 // env returns the variables of a container that come from Secrets and ConfigMaps.

@@ -6,6 +6,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
 	"github.com/dittofs/function-dittoserver/internal/observed"
 )
@@ -213,6 +215,13 @@ func TestFrom(t *testing.T) {
 			spec:   corev1.PodSpec{ServiceAccountName: "a", DeprecatedServiceAccount: "a"},
 			want:   []Input{{Source: ServiceAccount("a")}},
 		},
+		"Claim": {
+			reason: "Kubernetes starts no pod one of whose claims does not exist, mounted or not.",
+			spec: corev1.PodSpec{Volumes: []corev1.Volume{
+				{Name: "a", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "a"}}},
+			}},
+			want: []Input{{Source: Claim("a")}},
+		},
 		"InitContainer": {
 			reason: "What prepares the server reads Secrets too.",
 			spec: corev1.PodSpec{
@@ -232,7 +241,7 @@ func TestFrom(t *testing.T) {
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s\nFrom(...): -want, +got:\n%s", tc.reason, diff)
 			}
-			l := observed.NewLookups(nil)
+			l := observed.NewLookups(map[string]*fnv1.Resources{"rights": rights(t, "persistentvolumeclaims")})
 			LookUp(l, got, "ns")
 			for _, in := range got {
 				sel, ok := l.Requirements().GetResources()[in.Source.key()]
@@ -276,6 +285,7 @@ func TestLive(t *testing.T) {
 		"LiveFile":      {reason: "The server reads this file again.", in: Input{File: live}, want: true},
 		"LiveFileFixed": {reason: "The server would read this file again, but Kubernetes never changes it.", in: Input{File: live, SubPath: true}, want: false},
 		"Account":       {reason: "No process reads anything of a ServiceAccount.", in: Input{Source: ServiceAccount("a")}, want: true},
+		"Claim":         {reason: "What is on a claim is not an input.", in: Input{Source: Claim("a")}, want: true},
 		"OtherFile":     {reason: "A file that nobody has looked into is read once.", in: Input{File: "/other"}, want: false},
 		"Env":           {reason: "A process never sees another value of a variable.", in: Input{Env: live}, want: false},
 	}

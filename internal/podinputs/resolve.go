@@ -17,8 +17,7 @@ type Value struct {
 	Bytes   []byte
 }
 
-// A Problem is something in a Secret or a ConfigMap that keeps a pod from starting or
-// from working. It says where it is, and never repeats a value.
+// A Problem is something about an object that keeps a pod from starting or from working. It says where it is, and never repeats a value.
 type Problem struct {
 	Source    Ref
 	Key, Text string
@@ -79,6 +78,8 @@ func Resolve(inputs []Input, sources Sources, absent map[Ref]Absent) Resolution 
 			r.Pending = append(r.Pending, in.Source)
 		case absent[in.Source].Creating:
 			r.Creating = append(r.Creating, in.Source)
+		case s.leaves():
+			r.Problems = append(r.Problems, Problem{Source: in.Source, Text: "it is being deleted, and no new pod would get it"})
 		default:
 			s = s.of(&in)
 			for _, each := range in.each(s) {
@@ -111,7 +112,10 @@ func sorted(refs []Ref) []Ref {
 	return slices.Compact(refs)
 }
 
-const goneText = "the running server was started with it, but it no longer exists"
+const (
+	goneText    = "the running server was started with it, but it no longer exists"
+	leavingText = "the running server was started with it, but it is being deleted"
+)
 
 // Gone returns the inputs of a running pod that can no longer be read. The pod's next
 // start would fail.
@@ -122,9 +126,12 @@ func Gone(inputs []Input, sources Sources) []Problem {
 		if !lookedUp || in.Optional {
 			continue
 		}
-		p := Problem{Source: in.Source, Key: in.Key, Text: goneText}
-		if _, found, _ := s.Value(in.Key); s == nil || in.Key != "" && !found {
-			ps = append(ps, p)
+		_, found, _ := s.Value(in.Key)
+		switch {
+		case s == nil || in.Key != "" && !found:
+			ps = append(ps, Problem{Source: in.Source, Key: in.Key, Text: goneText})
+		case s.leaves():
+			ps = append(ps, Problem{Source: in.Source, Text: leavingText})
 		}
 	}
 	slices.SortFunc(ps, func(a, b Problem) int { return strings.Compare(a.String(), b.String()) })
@@ -134,7 +141,7 @@ func Gone(inputs []Input, sources Sources) []Problem {
 // hides says what is wrong with a variable that is among all keys of an object: it must not
 // be what the spec sets. The spec itself can say so of no such variable.
 func (i Input) hides(variable string) string {
-	if i.Key != "" || i.isFile() || i.Source.Kind == KindServiceAccount {
+	if i.Key != "" || i.isFile() || !i.Source.hasBytes() {
 		return ""
 	}
 	specField, taken := dittofs.FieldOf(variable)

@@ -33,6 +33,11 @@ func lookedUp(t *testing.T, kind, name string, fields map[string]any) map[string
 	return map[string]*fnv1.Resources{Ref{kind, name}.key(): {Items: []*fnv1.Resource{{Resource: s}}}}
 }
 
+// leaving is the metadata of an object that is being deleted.
+func leaving(name string) map[string]any {
+	return map[string]any{"metadata": map[string]any{"name": name, "namespace": "ns", "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+}
+
 func TestResolve(t *testing.T) {
 	absent := map[string]*fnv1.Resources{Secret("s").key(): {}}
 
@@ -238,6 +243,31 @@ func TestResolve(t *testing.T) {
 			},
 			want: Resolution{Pending: []Ref{ServiceAccount("c")}, Problems: []Problem{{Source: ServiceAccount("b"), Text: "the ServiceAccount does not exist"}}},
 		},
+		"Claim": {
+			reason: "A claim is there or not, and nothing of it is read.",
+			args: args{
+				inputs: []Input{{Source: Claim("a")}, {Source: Claim("b")}, {Source: Claim("c")}, {Source: Claim("d")}},
+				required: map[string]*fnv1.Resources{
+					"rights":         rights(t, "persistentvolumeclaims"),
+					Claim("a").key(): lookedUp(t, KindClaim, "a", nil)[Claim("a").key()], Claim("b").key(): {},
+					Claim("d").key(): lookedUp(t, KindClaim, "d", leaving("d"))[Claim("d").key()],
+				},
+			},
+			want: Resolution{Pending: []Ref{Claim("c")}, Problems: []Problem{
+				{Source: Claim("b"), Text: "the PersistentVolumeClaim does not exist"},
+				{Source: Claim("d"), Text: "it is being deleted, and no new pod would get it"},
+			}},
+		},
+		"ClaimRightsUnknown": {
+			reason: "Whether a claim may be looked up has to be looked up first.",
+			args:   args{inputs: []Input{{Source: Claim("a")}}},
+			want:   Resolution{Pending: []Ref{Claim("a")}},
+		},
+		"ClaimUnreadable": {
+			reason: "What Crossplane may not read may be there.",
+			args:   args{inputs: []Input{{Source: Claim("a")}}, required: map[string]*fnv1.Resources{"rights": rights(t, "statefulsets.apps")}},
+			want:   Resolution{},
+		},
 		"AllKeysAbsentOptional": {
 			reason: "What may be missing, and is, is no more than what has no keys: creating it without any restarts nothing.",
 			args:   args{inputs: []Input{{Container: "c", Env: "P_", Source: Secret("s"), Optional: true}}, required: absent},
@@ -289,8 +319,13 @@ func TestProblemsAreStable(t *testing.T) {
 
 // TestGone finds what a running server can no longer be started with.
 func TestGone(t *testing.T) {
-	sources := LookUp(observed.NewLookups(map[string]*fnv1.Resources{Secret("gone").key(): {}, ConfigMap("gone").key(): {}, Secret("s").key(): required(t, "s", map[string]any{"a": "YQ=="})[Secret("s").key()]}),
-		[]Input{{Source: Secret("gone")}, {Source: ConfigMap("gone")}, {Source: Secret("s")}, {Source: Secret("unasked")}}, "ns")
+	required := map[string]*fnv1.Resources{
+		"rights": rights(t, "persistentvolumeclaims"), Secret("gone").key(): {}, ConfigMap("gone").key(): {}, Claim("gone").key(): {},
+		Secret("s").key():      required(t, "s", map[string]any{"a": "YQ=="})[Secret("s").key()],
+		Claim("leaving").key(): lookedUp(t, KindClaim, "leaving", leaving("leaving"))[Claim("leaving").key()],
+	}
+	sources := LookUp(observed.NewLookups(required),
+		[]Input{{Source: Secret("gone")}, {Source: ConfigMap("gone")}, {Source: Secret("s")}, {Source: Secret("unasked")}, {Source: Claim("gone")}, {Source: Claim("leaving")}}, "ns")
 
 	cases := map[string]struct {
 		reason string
@@ -303,6 +338,8 @@ func TestGone(t *testing.T) {
 		"Key":       {reason: "A key that is gone keeps the pod from starting.", in: Input{Env: "A", Source: Secret("s"), Key: "b"}, want: []Problem{{Source: Secret("s"), Key: "b", Text: goneText}}},
 		"Optional":  {reason: "What may be missing keeps nothing from starting.", in: Input{Env: "A", Source: Secret("gone"), Key: "a", Optional: true}, want: []Problem{}},
 		"ConfigMap": {reason: "A ConfigMap that is gone keeps the pod from starting too.", in: Input{Env: "A", Source: ConfigMap("gone"), Key: "a"}, want: []Problem{{Source: ConfigMap("gone"), Key: "a", Text: goneText}}},
+		"Claim":     {reason: "A claim that is gone keeps the pod from starting.", in: Input{Source: Claim("gone")}, want: []Problem{{Source: Claim("gone"), Text: goneText}}},
+		"Leaving":   {reason: "A claim that is being deleted is for no other pod.", in: Input{Source: Claim("leaving")}, want: []Problem{{Source: Claim("leaving"), Text: leavingText}}},
 		"Unasked":   {reason: "What Crossplane has not looked up may be there.", in: Input{Env: "A", Source: Secret("unasked"), Key: "a"}, want: []Problem{}},
 	}
 

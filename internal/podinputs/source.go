@@ -14,18 +14,18 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
-// A Ref refers to a Secret, a ConfigMap or a ServiceAccount in the DittoServer's
-// namespace.
+// A Ref refers to an object in the DittoServer's namespace.
 type Ref struct {
-	// Kind is Secret, ConfigMap or ServiceAccount.
+	// Kind is Secret, ConfigMap, ServiceAccount or PersistentVolumeClaim.
 	Kind, Name string
 }
 
-// Kinds of the objects that a pod reads, or cannot be created without.
+// Kinds of the objects that a pod reads, or cannot be started without.
 const (
 	KindSecret         = "Secret"
 	KindConfigMap      = "ConfigMap"
 	KindServiceAccount = "ServiceAccount"
+	KindClaim          = "PersistentVolumeClaim"
 )
 
 // Secret refers to a Secret.
@@ -37,6 +37,13 @@ func ConfigMap(name string) Ref { return Ref{Kind: KindConfigMap, Name: name} }
 // ServiceAccount refers to a ServiceAccount.
 func ServiceAccount(name string) Ref { return Ref{Kind: KindServiceAccount, Name: name} }
 
+// Claim refers to a PersistentVolumeClaim.
+func Claim(name string) Ref { return Ref{Kind: KindClaim, Name: name} }
+
+// hasBytes says whether a process reads anything of the object. Others only have to be
+// there.
+func (r Ref) hasBytes() bool { return r.Kind != KindServiceAccount && r.Kind != KindClaim }
+
 func (r Ref) compare(other Ref) int {
 	return cmp.Or(strings.Compare(r.Kind, other.Kind), strings.Compare(r.Name, other.Name))
 }
@@ -46,16 +53,23 @@ func (r Ref) key() string {
 	return strings.ToLower(r.Kind) + "/" + r.Name
 }
 
-// Sources are the Secrets and ConfigMaps that Crossplane has looked up. Those that do
-// not exist are nil.
+// Sources are the objects that Crossplane has looked up. Those that do not exist are nil.
 type Sources map[Ref]*Source
 
-// LookUp asks Crossplane for the sources of inputs, all in one namespace.
+// LookUp asks Crossplane for the sources of inputs, all in one namespace. What Crossplane
+// may not read counts as there.
 func LookUp(l *observed.Lookups, inputs []Input, namespace string) Sources {
 	sources := Sources{}
 	for _, in := range inputs {
 		ref := in.Source
 		if _, asked := sources[ref]; asked {
+			continue
+		}
+		switch known, may := l.MayRead(ref.Kind); {
+		case !known:
+			continue
+		case !may:
+			sources[ref] = &Source{}
 			continue
 		}
 		a := l.Get(ref.key(), observed.Ref{APIVersion: "v1", Kind: ref.Kind, Namespace: namespace, Name: ref.Name})
@@ -69,8 +83,8 @@ func LookUp(l *observed.Lookups, inputs []Input, namespace string) Sources {
 	return sources
 }
 
-// A Source is the data of a Secret or a ConfigMap. It decodes only the keys that are
-// read.
+// A Source is an object with its data, if it is a Secret or a ConfigMap. It decodes only
+// the keys that are read.
 type Source struct {
 	// Object as it is in the cluster.
 	Object *structpb.Struct
@@ -78,12 +92,18 @@ type Source struct {
 	data, text map[string]*structpb.Value
 }
 
-// NewSource reads a Secret or a ConfigMap.
+// NewSource reads an object.
 func NewSource(object *structpb.Struct) *Source {
 	if structs.Text(object, "kind") == KindConfigMap {
 		return &Source{Object: object, text: structs.Fields(object, "data"), data: structs.Fields(object, "binaryData")}
 	}
 	return &Source{Object: object, data: structs.Fields(object, "data")}
+}
+
+// leaves says whether the object is a claim that is being deleted. Pods that have it keep
+// it, and no other gets it.
+func (s *Source) leaves() bool {
+	return s != nil && structs.Text(s.Object, "kind") == KindClaim && structs.Text(s.Object, "metadata", "deletionTimestamp") != ""
 }
 
 func (s *Source) hasKey(key string) bool {

@@ -216,7 +216,7 @@ func (v *View) sources() string {
 	other := func(r podinputs.Ref) bool { return r.Kind != podinputs.KindSecret }
 	if slices.ContainsFunc(v.Secrets.Pending, other) ||
 		slices.ContainsFunc(v.Secrets.Problems, func(p podinputs.Problem) bool { return other(p.Source) }) {
-		return "Secrets, ConfigMaps and ServiceAccount"
+		return "Secrets, ConfigMaps, ServiceAccount and claims"
 	}
 	return "Secrets"
 }

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -67,6 +68,21 @@ func extras(s *scenario) {
 		}},
 		{"service account removed", oneRestart + ", variable second, file second, 404, default", func() error {
 			return srv.patchSpec(s.ctx, map[string]any{"serviceAccountName": nil})
+		}},
+		{"claim that does not exist", noRestart + ", variable second, file second, 404, default", func() error {
+			volumes := append(extrasSpec()["volumes"].([]any), map[string]any{"name": "later", "persistentVolumeClaim": map[string]any{"claimName": "later"}})
+			if err := srv.patchSpec(s.ctx, map[string]any{"volumes": volumes}); err != nil {
+				return err
+			}
+			return srv.awaitCondition(s.ctx, "SecretsResolved", "False")
+		}},
+		{"claim there", oneRestart + ", variable second, file second, 404, default", func() error {
+			claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "later"}, Spec: corev1.PersistentVolumeClaimSpec{
+				AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+				Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+			}}
+			_, err := s.cluster.CoreV1().PersistentVolumeClaims(srv.Namespace).Create(s.ctx, claim, metav1.CreateOptions{})
+			return err
 		}},
 	} {
 		s.expect("extras: "+c.what, c.expected, func() string {
