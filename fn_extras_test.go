@@ -119,8 +119,16 @@ func TestExtras(t *testing.T) {
 		"ConfigMapDeleted": {reason: "The pod would not start again.", when: func(c *cluster) { c.DeleteObject("ConfigMap", "tuning") }, want: held, naming: `ConfigMap "tuning", key "gc": the ConfigMap does not exist`},
 		"KeyRemoved":       {reason: "The pod would not start again.", when: remove("ConfigMap", "tuning", "data.gc"), want: held, naming: `ConfigMap "tuning", key "gc": the ConfigMap has no such key in its data. It has TZ, extra.conf`},
 		"KeyHides":         {reason: "It would beat config.yaml.", when: func(c *cluster) { c.SetConfigMap("later", "DITTOFS_LOGGING_LEVEL", "DEBUG") }, want: held, naming: `ConfigMap "later", key "DITTOFS_LOGGING_LEVEL": the server would read it as DITTOFS_LOGGING_LEVEL, which is what spec.logging.level sets`},
-		"OtherConfigMap":   {reason: "The pod would not start.", when: func(c *cluster) { c.Set("spec.env[1].valueFrom.configMapKeyRef.name", "none") }, want: held, naming: `ConfigMap "none", key "gc": the ConfigMap does not exist`},
-		"NotAVariable":     {reason: "The pod would not start.", when: func(c *cluster) { c.SetSecret("s3", "ACCESS_KEY", "\xff") }, want: held, naming: `Secret "s3", key "ACCESS_KEY": a variable has to be UTF-8`},
+		"KeyHidesProceed": {
+			reason: "It is there and wrong: to go on without it is not to go on with it.",
+			when: func(c *cluster) {
+				c.SetInput("missingSecrets: Proceed")
+				c.SetConfigMap("later", "DITTOFS_LOGGING_LEVEL", "DEBUG")
+			},
+			want: held, naming: `ConfigMap "later", key "DITTOFS_LOGGING_LEVEL"`,
+		},
+		"OtherConfigMap": {reason: "The pod would not start.", when: func(c *cluster) { c.Set("spec.env[1].valueFrom.configMapKeyRef.name", "none") }, want: held, naming: `ConfigMap "none", key "gc": the ConfigMap does not exist`},
+		"NotAVariable":   {reason: "The pod would not start.", when: func(c *cluster) { c.SetSecret("s3", "ACCESS_KEY", "\xff") }, want: held, naming: `Secret "s3", key "ACCESS_KEY": a variable has to be UTF-8`},
 	}
 
 	for name, tc := range cases {

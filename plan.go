@@ -161,7 +161,7 @@ func (p *plan) decide() (err error) {
 		SecretsCreating:  len(p.secrets.Creating) > 0,
 		SecretsMissing:   len(p.secrets.Problems) > 0,
 		DatabasePending:  p.databasePending() && !ss.Reads(manifests.PerconaSecret(p.xr.DittoServer)),
-		ProceedWithout:   p.in.MissingSecrets == v1beta1.MissingSecretsProceed && !p.secrets.SigningKeyInvalid && !p.secrets.EncryptionInvalid,
+		ProceedWithout:   p.in.MissingSecrets == v1beta1.MissingSecretsProceed && p.secrets.CanProceed(),
 		ConfigMapPending: !p.have.HasConfig(p.want.Config),
 		Manual:           p.xr.Spec.Rollout.Policy == v1alpha1.RolloutManual,
 	}

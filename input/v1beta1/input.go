@@ -65,8 +65,9 @@ type Input struct {
 	// server reads, or one of their keys, is missing or invalid. Hold neither
 	// restarts a running server nor creates a new one. Proceed creates and
 	// restarts servers anyway, with the values that exist, but never without a
-	// valid signing key, or without the passphrase and the key files that open
-	// encrypted stores.
+	// valid signing key, without the passphrase and the key files that open
+	// encrypted stores, or with a key in envFrom that would beat a field of the
+	// spec.
 	// +kubebuilder:validation:Enum=Hold;Proceed
 	// +kubebuilder:default="Hold"
 	// +optional

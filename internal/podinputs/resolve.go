@@ -50,12 +50,21 @@ type Resolution struct {
 	Encryption        *Encryption
 	EncryptionInvalid bool
 
+	// SpecHidden is set if a key of an object that is read as a whole would beat what the
+	// spec sets. Nothing is missing then, and what would run is not what is wanted.
+	SpecHidden bool
+
 	// Restart are the inputs that a process reads once, sorted by name. Live inputs
 	// are not among them: a restart changes nothing about them.
 	Restart []Value
 
 	// APICertificate and MetricsCertificate are the server's own, in PEM form, or empty.
 	APICertificate, MetricsCertificate []byte
+}
+
+// CanProceed says whether a server may go without what has a problem.
+func (r *Resolution) CanProceed() bool {
+	return !r.SigningKeyInvalid && !r.EncryptionInvalid && !r.SpecHidden
 }
 
 // Absent explains why an object does not exist, if that is not simply because nobody
@@ -86,6 +95,7 @@ func Resolve(inputs []Input, sources Sources, absent map[Ref]Absent) Resolution 
 				name := cmp.Or(each.Env, each.File)
 				if text := in.hides(name); text != "" {
 					r.Problems = append(r.Problems, Problem{Source: each.Source, Key: each.Key, Text: text})
+					r.SpecHidden = true
 					b, found, _ := s.Value(each.Key)
 					r.Restart = append(r.Restart, Value{Name: each.Name(), Present: found, Bytes: b})
 					continue

@@ -181,6 +181,7 @@ func TestResolve(t *testing.T) {
 					{Name: "c env DITTOFS_GC_AUTO_INTERVAL", Present: true, Bytes: []byte("5m")},
 					{Name: "c env DITTOFS_LOGGING_LEVEL", Present: true, Bytes: []byte("DEBUG")},
 				},
+				SpecHidden: true,
 			},
 		},
 		"AllKeysNotAVariable": {
