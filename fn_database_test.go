@@ -62,7 +62,7 @@ func TestDatabaseKeys(t *testing.T) {
 			keys: "database user", replaced: true,
 		},
 		"UserGone":   {reason: "The user is still there under the other key.", change: func(c *cluster) { c.UnsetSecret("records-app", "user") }, keys: "dbname username", replaced: true},
-		"KeyGone":    {reason: "Until the key is back, the pod is what it was.", change: func(c *cluster) { c.UnsetSecret("records-app", "dbname") }, keys: "dbname user", condition: "FALSE Unresolved", message: `key "dbname": the Secret has no such key in its data. It has host, password, pgpass, port, uri, user, username`},
+		"KeyGone":    {reason: "Until the key is back, the pod is what it was.", change: func(c *cluster) { c.UnsetSecret("records-app", "dbname") }, keys: "dbname user", condition: "FALSE Unresolved", message: `key "dbname": the Secret has no such key in its data, nor database. It has host, password, pgpass, port, uri, user, username`},
 		"SecretGone": {reason: "Until the Secret is back, nothing is known of its keys.", change: func(c *cluster) { c.DeleteSecret("records-app") }, keys: "dbname user", condition: "FALSE Unresolved", message: `key "dbname": the Secret does not exist`},
 		"OtherSecret": {
 			reason: "Another Secret has keys of its own.",
@@ -133,6 +133,22 @@ func TestDatabaseKeysOfNewServer(t *testing.T) {
 	rsp := c.Settle()
 	const want = `Secret "records-app", key "database": the Secret has no such key in its data, nor dbname. It has host, password, pgpass, port, uri, username`
 	if got := functest.FullCondition(rsp, "SecretsResolved").GetMessage(); !strings.Contains(got, want) {
+		t.Errorf("SecretsResolved: want %q, got %q", want, got)
+	}
+}
+
+// TestDatabaseKeysOfPercona names no key of the operator's own Secret that the pod does not
+// read.
+func TestDatabaseKeysOfPercona(t *testing.T) {
+	c := newCluster(t)
+	c.Set("spec.percona", map[string]any{"enabled": true, "deleteWithServer": true})
+	c.Settle()
+	c.Edit(manifests.PerconaResource, "status.state", "ready")
+	for key, value := range map[string]string{"host": "db", "port": "5432", "dbname": "dittofs", "username": "dittofs", "password": "battery staple"} {
+		c.SetSecret("files-postgres-pguser-dittofs", key, value)
+	}
+	const want = `Secret "files-postgres-pguser-dittofs", key "user": the Secret has no such key in its data. It has dbname, host, password, port, username`
+	if got := functest.FullCondition(c.Settle(), "SecretsResolved").GetMessage(); !strings.Contains(got, want) {
 		t.Errorf("SecretsResolved: want %q, got %q", want, got)
 	}
 }

@@ -104,6 +104,9 @@ func (p *plan) render() (err error) {
 func (p *plan) resolve() (err error) {
 	inputs := podinputs.Without(podinputs.From(&p.want.StatefulSet.Spec.Template), p.own(p.want.ConfigMap.GetName())...)
 	sources := podinputs.LookUp(p.look, inputs, p.xr.GetNamespace())
+	if r := p.xr.Spec.Database.PostgresSecretRef; r != nil {
+		sources.HasPostgres(r.Name)
+	}
 	managed, absent := podinputs.Generate(p.xr, p.have, p.around, sources)
 	p.managed = managed
 	if account := podinputs.Secret(manifests.PerconaSecret(p.xr.DittoServer)); p.databasePending() && sources[account] == nil {

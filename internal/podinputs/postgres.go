@@ -27,12 +27,23 @@ func PostgresKeys(l *observed.Lookups, secret, namespace string, running *observ
 	return chosen
 }
 
-// otherKeys returns the keys under which the value of an input may be as well.
-func otherKeys(in Input) []string {
-	for _, p := range manifests.PostgresInputs() {
-		if p.Env == in.Env && in.Key == p.Keys[0] {
-			return p.Keys[1:]
-		}
+// HasPostgres notes that a Secret is that of the database, so some of its values may be
+// under other keys as well.
+func (s Sources) HasPostgres(secret string) {
+	source := s[Secret(secret)]
+	if source == nil {
+		return
 	}
-	return nil
+	source.either = map[string][]string{}
+	for _, in := range manifests.PostgresInputs() {
+		source.either[in.Env] = in.Keys
+	}
+}
+
+// others returns the other keys under which the value of an input may be.
+func (s *Source) others(in Input) []string {
+	if s == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(s.either[in.Env]), func(key string) bool { return key == in.Key })
 }

@@ -196,7 +196,7 @@ func (r *Resolution) add(in Input, s *Source, absent map[Ref]Absent) []byte {
 		problem = cmp.Or(absent[in.Source].Text, "the "+in.Source.Kind+" does not exist")
 	case !found && !in.Optional:
 		problem = "the " + in.Source.Kind + " has no such key in its data"
-		for _, other := range otherKeys(in) {
+		for _, other := range s.others(in) {
 			problem += ", nor " + other
 		}
 		problem += s.has()

@@ -90,6 +90,9 @@ type Source struct {
 	Object *structpb.Struct
 
 	data, text map[string]*structpb.Value
+
+	// either has all keys under which a value may be, by the variable that it is read as.
+	either map[string][]string
 }
 
 // NewSource reads an object.
