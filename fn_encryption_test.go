@@ -195,3 +195,16 @@ func TestEncryptionNewServer(t *testing.T) {
 		t.Error("It should be created once the passphrase is right")
 	}
 }
+
+// TestEncryptionKeysInOrder names the master keys in the order of their names: the value is
+// a part of the pod template, so another order would be another pod.
+func TestEncryptionKeysInOrder(t *testing.T) {
+	c := newEncryptedCluster(t)
+	c.SetSecret("encryption", "next.key", string(keyfile.New("correct horse", "key-2")))
+	c.Set("spec.encryption.keys", []any{keyNamed("main-2", "next.key"), keyNamed("main", "main.key")})
+	c.Settle()
+	got := functest.StringOf(c.Composed[manifests.StatefulSetResource], "spec", "template", "metadata", "annotations", manifests.AnnotationEncryptionKeys)
+	if want := "main=key-1,main-2=key-2"; got != want {
+		t.Errorf("The pod's annotation: want %q, got %q", want, got)
+	}
+}

@@ -113,14 +113,6 @@ func (p *plan) resolve() (err error) {
 		absent[account] = podinputs.Absent{Creating: p.kinds.Percona != observed.KindMissing, Text: "Percona's operator writes it, but is not installed"}
 	}
 	p.secrets = podinputs.Resolve(inputs, sources, absent)
-	if keys := p.secrets.Encryption.MasterKeys(); keys != "" {
-		t := &p.want.StatefulSet.Spec.Template
-		if t.Annotations == nil {
-			t.Annotations = map[string]string{}
-		}
-		t.Annotations[manifests.AnnotationEncryptionKeys] = keys
-	}
-
 	p.source = rollout.Source{Config: []byte(p.want.Config), Inputs: p.secrets.Restart, RestartToken: p.xr.Spec.Rollout.RestartToken}
 	if ss := p.have.StatefulSet; ss != nil {
 		p.secrets.CheckMasterKeys(ss.MasterKeys)
@@ -150,7 +142,7 @@ func (p *plan) databasePending() bool { return p.xr.Spec.Percona.Enabled && !p.h
 
 // decide says whether the pod is replaced.
 func (p *plan) decide() (err error) {
-	wanted := rollout.Annotations{ConfigHash: rollout.Hash(p.source), RestartToken: p.source.RestartToken}
+	wanted := rollout.Annotations{ConfigHash: rollout.Hash(p.source), RestartToken: p.source.RestartToken, EncryptionKeys: p.secrets.Encryption.MasterKeys()}
 	if p.statefulSet, err = rollout.Want(p.want.StatefulSet, wanted, p.have.StatefulSet); err != nil {
 		return err
 	}
@@ -170,7 +162,7 @@ func (p *plan) decide() (err error) {
 	}
 	if ss != nil {
 		state.Observed = &rollout.Observed{
-			Annotations: rollout.Annotations{ConfigHash: ss.ConfigHash, RestartToken: ss.RestartToken},
+			Annotations: rollout.Annotations{ConfigHash: ss.ConfigHash, RestartToken: ss.RestartToken, EncryptionKeys: ss.EncryptionKeys},
 			Runs:        ss.Runs(),
 		}
 		applied := rollout.Applied(ss.Object)

@@ -27,8 +27,8 @@ type StatefulSet struct {
 	// Replicas is the number of pods that it asks for.
 	Replicas int32
 
-	// ConfigHash and RestartToken are annotations of its pod template.
-	ConfigHash, RestartToken string
+	// ConfigHash, RestartToken and EncryptionKeys are annotations of its pod template.
+	ConfigHash, RestartToken, EncryptionKeys string
 
 	// Kept has the fields of its spec that cannot change, in the form in which they are
 	// sent. Immutable has those on which the wanted objects depend.
@@ -95,10 +95,11 @@ func newStatefulSet(s *structpb.Struct) (*StatefulSet, error) {
 		Replicas:        1, // As Kubernetes has it.
 		ConfigHash:      structs.Annotation(template, manifests.AnnotationConfigHash),
 		RestartToken:    structs.Annotation(template, manifests.AnnotationRestartToken),
+		EncryptionKeys:  structs.Annotation(template, manifests.AnnotationEncryptionKeys),
 		Status:          statusOf(structs.At(s, "status").GetStructValue()),
 		Config:          structs.Annotation(s, manifests.AnnotationConfig),
-		MasterKeys:      masterKeys(structs.Annotation(template, manifests.AnnotationEncryptionKeys)),
 	}
+	ss.MasterKeys = masterKeys(ss.EncryptionKeys)
 	if r := structs.At(s, "spec", "replicas"); r != nil {
 		ss.Replicas = int32(r.GetNumberValue())
 	}

@@ -34,8 +34,10 @@ func (e *Encryption) add(in Input, value []byte) {
 		e.passphrase, e.from = value, in
 		return
 	}
+	// Inputs are sorted by path, in which a-b.key comes before a.key.
 	name := strings.TrimSuffix(strings.TrimPrefix(in.File, dittofs.EncryptionDir+"/"), ".key")
-	e.files = append(e.files, keyFile{name: name, id: values.MasterKeyID(value), content: value, from: in})
+	i, _ := slices.BinarySearchFunc(e.files, name, func(f keyFile, name string) int { return strings.Compare(f.name, name) })
+	e.files = slices.Insert(e.files, i, keyFile{name: name, id: values.MasterKeyID(value), content: value, from: in})
 }
 
 // MasterKeys returns the names of the master keys, for an annotation: main=ID,other=ID.

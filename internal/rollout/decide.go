@@ -29,11 +29,12 @@ const (
 	// of the ConfigMap that it needs.
 	NameTaken Reason = "NameTaken"
 
-	// SecretsPending means that Crossplane has not looked up all Secrets, or that
-	// one is being created.
+	// SecretsPending means that Crossplane has not looked up all that the pod needs:
+	// Secrets, ConfigMaps and claims of the user's, the ServiceAccount. Or one of them is
+	// being created.
 	SecretsPending Reason = "SecretsPending"
 
-	// SecretsMissing means that a Secret or a key is missing, or that a value is
+	// SecretsMissing means that one of these or a key is missing, or that a value is
 	// invalid. A hash over the other inputs would restart the server now, and once more
 	// when the rest is there.
 	SecretsMissing Reason = "SecretsMissing"
@@ -53,6 +54,9 @@ const (
 type Annotations struct {
 	ConfigHash   string
 	RestartToken string
+
+	// EncryptionKeys names the master keys of encrypted stores.
+	EncryptionKeys string
 }
 
 // An Observed has the parts of an existing StatefulSet that the decision depends on.
@@ -70,7 +74,7 @@ type State struct {
 	// Observed is the existing StatefulSet, or nil.
 	Observed *Observed
 
-	// Wanted are the annotations for the present configuration and Secrets. Changes
+	// Wanted are the annotations for the present configuration and inputs. Changes
 	// names what the wanted template would change.
 	Wanted  Annotations
 	Changes []string
@@ -79,16 +83,16 @@ type State struct {
 	// NameTaken is set if somebody else's object is in the way.
 	LookupsPending, NameTaken bool
 
-	// SecretsPending is set while Crossplane has not looked up all Secrets,
-	// SecretsCreating while one is being created, and SecretsMissing if one is missing
-	// or invalid.
+	// SecretsPending is set while Crossplane has not looked up all Secrets, ConfigMaps,
+	// claims and the ServiceAccount that the pod needs, SecretsCreating while one is being
+	// created, and SecretsMissing if one is missing or invalid.
 	SecretsPending, SecretsCreating, SecretsMissing bool
 
 	// DatabasePending is set while a database that is new to the server is not ready.
 	// A database that the server already uses may fail over.
 	DatabasePending bool
 
-	// ProceedWithout missing Secrets.
+	// ProceedWithout what is missing or invalid.
 	ProceedWithout bool
 
 	// ConfigMapPending is set until the wanted ConfigMap was observed.

@@ -28,6 +28,9 @@ func Want(want *appsv1.StatefulSet, a Annotations, have *observed.StatefulSet) (
 	if a.RestartToken != "" {
 		annotations[manifests.AnnotationRestartToken] = a.RestartToken
 	}
+	if a.EncryptionKeys != "" {
+		annotations[manifests.AnnotationEncryptionKeys] = a.EncryptionKeys
+	}
 	ss.Spec.Template.Annotations = annotations
 	s, err := structs.FromObject(&ss)
 	if have != nil && err == nil {
