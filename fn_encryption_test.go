@@ -1,8 +1,11 @@
 package main
 
 import (
+	"encoding/base64"
 	"strings"
 	"testing"
+
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/functest"
 	"github.com/dittofs/function-dittoserver/internal/functest/keyfile"
@@ -13,13 +16,41 @@ import (
 func newEncryptedCluster(tb testing.TB) *cluster {
 	tb.Helper()
 	c := newCluster(tb)
+	withEncryption(c)
+	return c
+}
+
+// withEncryption gives a server a key of encrypted stores.
+func withEncryption(c *cluster) {
 	c.Set("spec.encryption", map[string]any{
 		"passphraseSecretRef": map[string]any{"name": "encryption", "key": "passphrase"},
 		"keys":                []any{keyNamed("main", "main.key")},
 	})
 	c.SetSecret("encryption", "passphrase", "correct horse")
 	c.SetSecret("encryption", "main.key", string(keyfile.New("correct horse", "key-1")))
-	return c
+}
+
+// masterKey returns the master key that a Secret has for a server with withEncryption, or
+// nothing if the passphrase in it does not open the key file.
+func masterKey(secret *structpb.Struct) string {
+	value := func(key string) string {
+		b, err := base64.StdEncoding.DecodeString(functest.StringOf(secret, "data", key))
+		if err != nil {
+			return ""
+		}
+		return string(b)
+	}
+	for _, id := range []string{"key-1", "key-2"} {
+		if value("passphrase") != "" && value("main.key") == string(keyfile.New(value("passphrase"), id)) {
+			return id
+		}
+	}
+	return ""
+}
+
+// masterKeys are those that a StatefulSet's pod has, as its annotation says.
+func masterKeys(ss *structpb.Struct) string {
+	return functest.StringOf(ss, "spec", "template", "metadata", "annotations", manifests.AnnotationEncryptionKeys)
 }
 
 func keyNamed(name, key string) map[string]any {
@@ -203,7 +234,7 @@ func TestEncryptionKeysInOrder(t *testing.T) {
 	c.SetSecret("encryption", "next.key", string(keyfile.New("correct horse", "key-2")))
 	c.Set("spec.encryption.keys", []any{keyNamed("main-2", "next.key"), keyNamed("main", "main.key")})
 	c.Settle()
-	got := functest.StringOf(c.Composed[manifests.StatefulSetResource], "spec", "template", "metadata", "annotations", manifests.AnnotationEncryptionKeys)
+	got := masterKeys(c.Composed[manifests.StatefulSetResource])
 	if want := "main=key-1,main-2=key-2"; got != want {
 		t.Errorf("The pod's annotation: want %q, got %q", want, got)
 	}

@@ -9,10 +9,12 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
 	"github.com/dittofs/function-dittoserver/internal/functest"
+	"github.com/dittofs/function-dittoserver/internal/functest/keyfile"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 )
 
@@ -44,11 +46,17 @@ func TestAnyState(t *testing.T) {
 			randomLookUps(c, req, r)
 			rsp := c.Call(req)
 
+			released := released(c.Composed[manifests.StatefulSetResource], functest.Desired(rsp, manifests.StatefulSetResource))
 			for name, sel := range c.Call(c.Request(nil)).GetRequirements().GetResources() {
+				if released[name] {
+					continue
+				}
 				if diff := functest.Diff(sel, rsp.GetRequirements().GetResources()[name]); diff != "" {
 					t.Errorf("What was required must stay required: -1st call, +later call:\n%s", diff)
 				}
 			}
+
+			checkKeys(c, req, rsp)
 
 			// A server that does not exist yet gets the hash of all inputs, or none.
 			created := create(c, req)
@@ -82,10 +90,18 @@ func TestAnyState(t *testing.T) {
 
 // randomSpec makes up a DittoServer and an Input.
 func randomSpec(c *cluster, r *rand.Rand) {
-	// Its default fits the volumes that exist, which are not those of a new server.
-	c.Set("spec.blockStore.remoteCacheSize", "5Gi")
+	if r.IntN(2) == 0 {
+		c.Set("spec.blockStore.remoteCacheSize", "5Gi")
+	}
 	if r.IntN(3) == 0 {
 		c.UsePostgres()
+		if r.IntN(2) == 0 {
+			c.UnsetSecret("db", "database")
+			c.SetSecret("db", "dbname", "dittofs")
+		}
+	}
+	if r.IntN(2) == 0 {
+		withEncryption(c)
 	}
 	if r.IntN(3) == 0 {
 		c.Set("spec.rollout", map[string]any{"policy": pick(r, "Automatic", "Manual"), "restartToken": pick(r, "", "monday")})
@@ -108,7 +124,6 @@ func randomChange(c *cluster, r *rand.Rand) {
 		func() { c.Set("spec.image", "example.com/dittofs:next") },
 		func() { c.Set("spec.rollout.restartToken", "tuesday") },
 		func() { c.Set("spec.storage.metadataSize", "20Gi") },
-		func() { c.Unset("spec.storage.contentSize") },
 		func() { c.SetSecret("jwt", "key", strings.Repeat("k", 32+r.IntN(32))) },
 		func() { c.SetSecret("admin", "password", strings.Repeat("p", r.IntN(80))) },
 		func() { c.SetSecret("jwt", "other", "value") },
@@ -126,6 +141,27 @@ func randomChange(c *cluster, r *rand.Rand) {
 		},
 		func() { c.Edit(manifests.StatefulSetResource, "status", map[string]any{}) },
 		func() { c.Edit(manifests.StatefulSetResource, "metadata.generation", 7) },
+	}
+	if functest.ValueAt(c.XR, "spec", "blockStore", "remoteCacheSize") != nil {
+		// The default fits the volumes that exist, which are not those of a new server.
+		changes = append(changes, func() { c.Unset("spec.storage.contentSize") })
+	}
+	if functest.ValueAt(c.XR, "spec", "database", "postgresSecretRef") != nil {
+		changes = append(changes,
+			func() { c.SetSecret("db", pick(r, "database", "dbname"), "dittofs") },
+			func() { c.UnsetSecret("db", pick(r, "database", "dbname")) },
+		)
+	}
+	if functest.ValueAt(c.XR, "spec", "encryption") != nil && r.IntN(2) == 0 {
+		changes = []func(){ // Few others would leave a chance to these.
+			func() { c.SetSecret("encryption", "passphrase", "another") },
+			func() {
+				c.SetSecret("encryption", "main.key", string(keyfile.New(pick(r, "another", "correct horse"), pick(r, "key-1", "key-2"))))
+			},
+			func() { c.Set("spec.encryption.keys", []any{keyNamed(pick(r, "main", "other"), "main.key")}) },
+			func() { c.Set("spec.encryption.keys", []any{map[string]any{"name": "main", "retired": true}}) },
+			func() { c.Unset("spec.encryption") },
+		}
 	}
 	for range r.IntN(4) {
 		changes[r.IntN(len(changes))]()
@@ -158,12 +194,52 @@ func randomLookUps(c *cluster, req *fnv1.RunFunctionRequest, r *rand.Rand) {
 				for key := range functest.ValueAt(item.GetResource(), "data").GetStructValue().GetFields() {
 					item.Resource = functest.With(c, item.GetResource(), "data["+key+"]", pick(r, "", "not base64!", "c2hvcnQ="))
 				}
+				// With two values, a running server has the one that it reads, and a new one may
+				// have the other.
+				if data := functest.ValueAt(item.GetResource(), "data").GetStructValue(); data.GetFields()["database"] != nil && data.GetFields()["dbname"] != nil {
+					item.Resource = functest.With(c, item.GetResource(), "data[dbname]", functest.StringOf(data, "database"))
+				}
 			}
 		case 5: // There, without any.
 			for _, item := range found.GetItems() {
 				item.Resource = functest.Without(c, item.GetResource(), "data")
 			}
 		}
+	}
+}
+
+// released are the requirements of Secrets that a running pod reads, and the one that
+// replaces it does not. As long as it is not known that the pod is replaced, they are
+// required.
+func released(observed, sent *structpb.Struct) map[string]bool {
+	names := map[string]bool{}
+	for _, ref := range refs(observed) {
+		names["secret/"+ref.Secret] = true
+	}
+	for _, ref := range refs(sent) {
+		delete(names, "secret/"+ref.Secret)
+	}
+	return names
+}
+
+// checkKeys checks that no server is sent, with another hash or for the first time, that
+// could not read its encrypted stores.
+func checkKeys(c *cluster, req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) {
+	c.Helper()
+	sent, observed := functest.Desired(rsp, manifests.StatefulSetResource), c.Composed[manifests.StatefulSetResource]
+	if masterKeys(sent) == "" || functest.HashOf(sent) == functest.HashOf(observed) {
+		return
+	}
+	id := ""
+	if found := req.GetRequiredResources()["secret/encryption"].GetItems(); len(found) > 0 {
+		id = masterKey(found[0].GetResource())
+	}
+	_, sentID, _ := strings.Cut(masterKeys(sent), "=")
+	if id == "" || sentID != id {
+		c.Errorf("A server is sent with the master keys %q, and its Secret has %q", masterKeys(sent), id)
+	}
+	if had := masterKeys(observed); had == "main=key-1" && masterKeys(sent) == "main=key-2" || had == "main=key-2" && masterKeys(sent) == "main=key-1" {
+		c.Errorf("A running server with %q is sent with %q", had, masterKeys(sent))
 	}
 }
 
@@ -179,6 +255,9 @@ func create(c *cluster, req *fnv1.RunFunctionRequest) *fnv1.RunFunctionResponse 
 	c.Helper()
 	req = proto.CloneOf(req)
 	req.Observed.Resources = nil
+	if req.GetRequiredResources() == nil { // What is refused requires nothing.
+		req.RequiredResources = map[string]*fnv1.Resources{}
+	}
 	for range functest.MaxCalls {
 		rsp, complete := c.Call(req), true
 		for name := range rsp.GetRequirements().GetResources() {

@@ -56,6 +56,8 @@ func (w *world) record(c *call) {
 		w.sayf("  it advances from %.6s to %.6s", functest.HashOf(observed), h)
 	case held == "UNKNOWN SecretsMissing" && strings.Contains(functest.FullCondition(c.Response, "SecretsResolved").GetMessage(), `ConfigMap "extra"`):
 		w.saw("held for a ConfigMap")
+	case held == "UNKNOWN SecretsMissing" && strings.Contains(functest.FullCondition(c.Response, "SecretsResolved").GetMessage(), `Secret "encryption"`):
+		w.saw("held for encryption")
 	case held == "UNKNOWN SecretsMissing":
 		w.saw("held for Secrets")
 	case held == "ManualPolicy":
@@ -100,6 +102,12 @@ func (w *world) checkChange(c *call, before, live *structpb.Struct) {
 		return
 	}
 	w.sayf("  the template is another one: %s", changedLines(cmpText(was, is)))
+	if had, has := masterKeys(before), masterKeys(live); had != "" && has != had && (!c.stale || c.Observed[manifests.StatefulSetResource] != nil) {
+		w.Errorf("The server has the master keys %q, and no longer %q, which it could have written with", has, had)
+	}
+	if key := databaseKeyOf(before); key != databaseKeyOf(live) && key != "" && !c.stale && functest.ValueAt(w.Objects[functest.ID("Secret", "db")], "data", key) != nil {
+		w.Errorf("The server reads the database's name from the key %q, and no longer from %q, which is there", databaseKeyOf(live), key)
+	}
 	policy := functest.ValueAt(c.req.GetObserved().GetComposite().GetResource(), "spec", "rollout", "policy").GetStringValue()
 	token := functest.ValueAt(c.req.GetObserved().GetComposite().GetResource(), "spec", "rollout", "restartToken").GetStringValue()
 	old := functest.StringOf(before, "spec", "template", "metadata", "annotations", manifests.AnnotationRestartToken)
@@ -118,6 +126,12 @@ func (w *world) checkChange(c *call, before, live *structpb.Struct) {
 	case policy == "Manual":
 		w.saw("replaced while stopped")
 	}
+}
+
+// databaseKeyOf returns the key of the user's Secret from which a StatefulSet's pod has the
+// name of its database.
+func databaseKeyOf(ss *structpb.Struct) string {
+	return refs(ss)[dittofs.EnvPostgresDatabase].Key
 }
 
 // owned is what Crossplane owns of the pod template, as YAML.

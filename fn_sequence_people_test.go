@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/dittofs/function-dittoserver/internal/functest"
+	"github.com/dittofs/function-dittoserver/internal/functest/keyfile"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 )
 
@@ -72,7 +74,7 @@ func (w *world) newToken() {
 
 func (w *world) changeSecret() {
 	w.values++
-	n := w.r.IntN(9)
+	n := w.r.IntN(12)
 	w.sayf("  %d", n)
 	switch n {
 	case 0, 1:
@@ -88,12 +90,59 @@ func (w *world) changeSecret() {
 		w.SetConfigMap("extra", pick(w.r, "a", "b", "c"), fmt.Sprint(w.values))
 	case 6:
 		w.DeleteObject("ConfigMap", "extra")
+	case 7:
+		w.SetSecret("encryption", "passphrase", pick(w.r, "another", "correct horse"))
+	case 8:
+		w.SetSecret("encryption", "main.key", string(keyfile.New(pick(w.r, "another", "correct horse"), pick(w.r, "key-1", "key-2"))))
+	case 9:
+		w.databaseKey()
 	default:
 		w.restoreSecrets()
 	}
 }
 
+// databaseKey moves the name of the database from one of its keys to the other, by way of
+// both.
+func (w *world) databaseKey() {
+	if !w.postgres() {
+		return
+	}
+	db := w.Objects[functest.ID("Secret", "db")]
+	has := func(key string) bool { return functest.ValueAt(db, "data", key) != nil }
+	switch {
+	case has("database") && has("dbname"):
+		w.UnsetSecret("db", pick(w.r, "database", "dbname"))
+		w.saw("key of the database gone")
+	default:
+		w.SetSecret("db", "database", "dittofs")
+		w.SetSecret("db", "dbname", "dittofs")
+		w.saw("both keys of the database")
+	}
+}
+
+func (w *world) postgres() bool {
+	return functest.ValueAt(w.XR, "spec", "database", "postgresSecretRef") != nil
+}
+
+// encrypt gives the server a key of encrypted stores. It is not taken away again, which is
+// refused.
+func (w *world) encrypt() {
+	if functest.ValueAt(w.XR, "spec", "encryption") == nil {
+		withEncryption(w.cluster)
+		w.saw("encrypted")
+	}
+}
+
 func (w *world) restoreSecrets() {
+	ss, id := w.Objects[functest.ID("StatefulSet", "files")], "key-1"
+	if masterKeys(ss) == "main=key-2" {
+		id = "key-2"
+	}
+	w.SetSecret("encryption", "passphrase", "correct horse")
+	w.SetSecret("encryption", "main.key", string(keyfile.New("correct horse", id)))
+	if w.postgres() {
+		w.SetSecret("db", cmp.Or(databaseKeyOf(ss), "database"), "dittofs")
+	}
 	w.SetSecret("jwt", "key", functest.JWTKey)
 	w.SetSecret("admin", "password", functest.AdminPassword)
 	w.SetSecret("tls", "tls.crt", string(w.certificate.Cert))
@@ -108,7 +157,7 @@ func (w *world) missing(xr *structpb.Struct) bool {
 	has := func(name, key string, least int) bool {
 		return len(functest.ValueAt(w.Objects[functest.ID("Secret", name)], "data", key).GetStringValue()) >= least
 	}
-	return w.extraMissing(xr) || !has("jwt", "key", 44) || !has("admin", "password", 1) ||
+	return w.extraMissing(xr) || functest.ValueAt(xr, "spec", "encryption") != nil && masterKey(w.Objects[functest.ID("Secret", "encryption")]) == "" || !has("jwt", "key", 44) || !has("admin", "password", 1) ||
 		functest.StringOf(xr, "spec", "controlPlane", "certSecretName") != "" && (!has("tls", "tls.crt", 1) || !has("tls", "tls.key", 1)) ||
 		functest.ValueAt(xr, "spec", "percona", "enabled").GetBoolValue() && !has("files-postgres-pguser-dittofs", "password", 1)
 }
@@ -125,8 +174,12 @@ func (w *world) extraMissing(xr *structpb.Struct) bool {
 }
 
 // database turns Percona's on, and then has it become ready. It is not turned off
-// again, which is refused.
+// again, which is refused. A server with a database of its user's keeps that.
 func (w *world) database() {
+	if w.postgres() {
+		w.databaseKey()
+		return
+	}
 	if !functest.ValueAt(w.XR, "spec", "percona", "enabled").GetBoolValue() {
 		w.Set("spec.percona", map[string]any{"enabled": true, "deleteWithServer": true})
 		w.sayf("  is on")

@@ -86,7 +86,7 @@ var situations = []string{
 	"interrupted", "interrupted before the StatefulSet", "refused by quota", "late", "late hold", "lagging StatefulSet", "lagging ConfigMap", "lagging DittoServer", "lagging after a token", "lagging after a rollout",
 	"conflict", "function crashed", "ConfigMap deleted", "ConfigMap restored", "StatefulSet orphaned", "DittoServer orphaned",
 	"scaled", "restarted by kubectl", "webhook", "process restarted while held", "pod deleted while held", "pod deleted while replaced", "pod waits", "pod of an older template", "three changes in a hurry", "change taken back",
-	"database pending", "database ready", "ended held", "ended as wanted", "ended stopped",
+	"database pending", "database ready", "both keys of the database", "key of the database gone", "encrypted", "held for encryption", "ended held", "ended as wanted", "ended stopped",
 }
 
 // A world is a cluster with what runs on it: a controller of StatefulSets, a kubelet,
@@ -151,6 +151,12 @@ func newWorld(t *testing.T, seed uint64) *world {
 	}
 	w.Unattended = true
 	w.certificate = host.NewAuthority().Issue("files")
+	if w.r.IntN(3) == 0 {
+		w.UsePostgres()
+	}
+	if w.r.IntN(3) == 0 {
+		w.encrypt()
+	}
 	w.restoreSecrets()
 	if w.r.IntN(3) == 0 {
 		w.Set("spec.rollout.policy", "Manual")
@@ -181,7 +187,7 @@ func (w *world) step() {
 		{3, "controller without status", func() { w.control(); w.kubelet() }},
 		{4, "status without controller", w.hesitate},
 		{9, "change of the spec", func() { w.changeSpec() }},
-		{4, "change of a Secret", func() { w.changeSecret() }},
+		{6, "change of a Secret", func() { w.changeSecret() }},
 		{2, "token", w.newToken},
 		{2, "three changes", func() {
 			w.changeSpec()
@@ -209,7 +215,8 @@ func (w *world) step() {
 		{1, "webhook", w.webhook},
 		{4, "process restarts", w.restartProcess},
 		{4, "pod is deleted", w.deletePod},
-		{1, "database", w.database},
+		{2, "database", w.database},
+		{1, "encryption", w.encrypt},
 	}
 	sum := 0
 	for _, s := range steps {
