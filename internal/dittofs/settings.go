@@ -92,7 +92,7 @@ func settings(t reflect.Type, at string) []string {
 	}
 	if t.Kind() == reflect.Struct {
 		for f := range t.Fields() {
-			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 			all = append(all, settings(f.Type, strings.TrimPrefix(at+"."+name, "."))...)
 		}
 	}

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"go.yaml.in/yaml/v2"
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 
