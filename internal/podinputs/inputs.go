@@ -6,7 +6,6 @@ package podinputs
 
 import (
 	"cmp"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -84,8 +83,11 @@ func From(t *corev1.PodTemplateSpec) []Input {
 		for _, f := range files(&v) {
 			seen := false
 			for _, c := range slices.Concat(t.Spec.InitContainers, t.Spec.Containers) {
-				for _, m := range c.VolumeMounts {
-					if in, visible := mount(&m, f); m.Name == v.Name && visible {
+				for i := range c.VolumeMounts {
+					if c.VolumeMounts[i].Name != v.Name {
+						continue
+					}
+					if in, visible := mount(&c.VolumeMounts[i], f); visible {
 						in.Container = c.Name
 						inputs[in] = true
 						seen = true
@@ -103,9 +105,28 @@ func From(t *corev1.PodTemplateSpec) []Input {
 		}
 	}
 
-	return slices.SortedFunc(maps.Keys(inputs), func(a, b Input) int {
-		return cmp.Or(strings.Compare(a.Name(), b.Name()), a.Source.compare(b.Source), strings.Compare(a.Key, b.Key))
+	return byName(inputs)
+}
+
+// byName returns inputs sorted by their names, each of which is made once.
+func byName(inputs map[Input]bool) []Input {
+	type named struct {
+		name string
+		in   Input
+	}
+	all := make([]named, 0, len(inputs))
+	for in := range inputs {
+		all = append(all, named{in.Name(), in})
+	}
+	slices.SortFunc(all, func(a, b named) int {
+		return cmp.Or(strings.Compare(a.name, b.name), a.in.Source.compare(b.in.Source), strings.Compare(a.in.Key, b.in.Key))
 	})
+
+	var ins []Input
+	for i := range all {
+		ins = append(ins, all[i].in)
+	}
+	return ins
 }
 
 // OfStored returns the inputs of a pod template as Kubernetes has stored it.

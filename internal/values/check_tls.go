@@ -142,14 +142,15 @@ func parseChain(value []byte) (chain []*x509.Certificate, problem string) {
 	return chain, ""
 }
 
-// parseKey reads a key in any form that the server knows.
+// parseKey reads a key in any form that the server knows. PKCS #8 comes first, because the
+// others read such a key, too, to say so in their errors.
 func parseKey(der []byte) crypto.Signer {
-	if k, err := x509.ParsePKCS1PrivateKey(der); err == nil {
-		return k
-	}
 	if k, err := x509.ParsePKCS8PrivateKey(der); err == nil {
 		signer, _ := k.(crypto.Signer) // A key for key exchange signs nothing.
 		return signer
+	}
+	if k, err := x509.ParsePKCS1PrivateKey(der); err == nil {
+		return k
 	}
 	if k, err := x509.ParseECPrivateKey(der); err == nil {
 		return k
