@@ -153,13 +153,3 @@ func validateEnvFrom(from []corev1.EnvFromSource, p *field.Path) field.ErrorList
 	}
 	return errs
 }
-
-func validateConfigMapName(p *field.Path, name string) field.ErrorList {
-	if name == "" {
-		return field.ErrorList{field.Required(p, "name a ConfigMap of the DittoServer's namespace")}
-	}
-	if len(validation.IsDNS1123Subdomain(name)) > 0 {
-		return field.ErrorList{field.Invalid(p, name, "must be the name of a ConfigMap: a-z, 0-9, '-' and '.'. A namespace cannot be given: it is the DittoServer's")}
-	}
-	return nil
-}

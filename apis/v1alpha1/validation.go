@@ -170,11 +170,20 @@ func validateKey(p *field.Path, key, source string) field.ErrorList {
 }
 
 func validateSecretName(p *field.Path, name string) field.ErrorList {
+	return validateObjectName(p, "Secret", name)
+}
+
+func validateConfigMapName(p *field.Path, name string) field.ErrorList {
+	return validateObjectName(p, "ConfigMap", name)
+}
+
+// validateObjectName checks the name of an object of a kind that the pod reads.
+func validateObjectName(p *field.Path, kind, name string) field.ErrorList {
 	if name == "" {
-		return field.ErrorList{field.Required(p, "name a Secret of the DittoServer's namespace")}
+		return field.ErrorList{field.Required(p, "name a "+kind+" of the DittoServer's namespace")}
 	}
 	if len(validation.IsDNS1123Subdomain(name)) > 0 {
-		return field.ErrorList{field.Invalid(p, name, "must be the name of a Secret: a-z, 0-9, '-' and '.'. A namespace cannot be given: it is the DittoServer's")}
+		return field.ErrorList{field.Invalid(p, name, "must be the name of a "+kind+": a-z, 0-9, '-' and '.'. A namespace cannot be given: it is the DittoServer's")}
 	}
 	return nil
 }

@@ -17,7 +17,8 @@ type Value struct {
 	Bytes   []byte
 }
 
-// A Problem is something about an object that keeps a pod from starting or from working. It says where it is, and never repeats a value.
+// A Problem is something about an object that keeps a pod from starting or from working.
+// It says where it is, and never repeats a value.
 type Problem struct {
 	Source    Ref
 	Key, Text string
