@@ -2,15 +2,13 @@ package main
 
 import (
 	"flag"
-	"os"
 	"path/filepath"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
 	"github.com/dittofs/function-dittoserver/internal/functest"
+	"github.com/dittofs/function-dittoserver/internal/functest/golden"
 )
 
 var update = flag.Bool("update", false, "write the expected responses instead of comparing with them")
@@ -77,18 +75,7 @@ func TestRunFunction(t *testing.T) {
 			got := functest.AsYAML(t, tc.rsp(newCluster(t)))
 
 			file := filepath.Join("testdata", name+".yaml")
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("%s\nf.RunFunction(...): -want rsp (%s), +got rsp (make update-golden accepts it):\n%s", tc.reason, file, diff)
-			}
+			golden.Compare(t, *update, file, got, tc.reason)
 		})
 	}
 }

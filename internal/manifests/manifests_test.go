@@ -18,6 +18,7 @@ import (
 
 	"github.com/dittofs/function-dittoserver/apis/v1alpha1"
 	"github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/functest/golden"
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 	"github.com/dittofs/function-dittoserver/internal/structs"
 )
@@ -56,7 +57,7 @@ func TestBuild(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := build(t, dittoServer(t, string(spec)), manifests.Options{ServiceMonitor: true, PrometheusRule: true, Percona: true})
-			golden(t, filepath.Join("testdata", name+".objects.yaml"), got)
+			compareObjects(t, filepath.Join("testdata", name+".objects.yaml"), got)
 		})
 	}
 }
@@ -319,8 +320,8 @@ func build(t *testing.T, ds *v1alpha1.DittoServer, o manifests.Options) manifest
 	return got
 }
 
-// golden compares objects, as they are sent, with those in a file.
-func golden(t *testing.T, file string, o manifests.Objects) {
+// compareObjects compares objects, as they are sent, with those in a file.
+func compareObjects(t *testing.T, file string, o manifests.Objects) {
 	t.Helper()
 
 	objects := map[string]runtime.Object{manifests.ConfigMapResource(o.Config): o.ConfigMap, manifests.StatefulSetResource: o.StatefulSet}
@@ -338,18 +339,7 @@ func golden(t *testing.T, file string, o manifests.Objects) {
 		t.Fatal(err)
 	}
 
-	if *update {
-		if err := os.WriteFile(file, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("Build(...): -want (%s), +got (make update-golden accepts it):\n%s", file, diff)
-	}
+	golden.Compare(t, *update, file, string(got), "What is sent should be what somebody has looked at.")
 }
 
 // TestReserved compares what the function renders with what users cannot take: names of

@@ -4,17 +4,16 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/types/known/structpb"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/dittofs/function-dittoserver/internal/functest"
+	"github.com/dittofs/function-dittoserver/internal/functest/golden"
 )
 
 // TestGolden compares everything that the function answers for each row of the
@@ -26,30 +25,19 @@ func TestGolden(t *testing.T) {
 			t.Parallel()
 			c := load(t, row)
 			c.reconcile(t)
-			got := golden(t, c)
+			got := answered(t, c)
 
 			path := filepath.Join("testdata", row, "expected.yaml")
-			if *update {
-				if err := os.WriteFile(path, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatalf("%v. Run go test ./test/dittofs -run TestGolden -update and look at the result", err)
-			}
-			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Errorf("-want, +got:\n%s\nIf this is what you want, run go test ./test/dittofs -run TestGolden -update", diff)
-			}
+			golden.Compare(t, *update, path, string(got), "Changed hashes restart every user's servers.")
 		})
 	}
 }
 
-// golden is what the function answers once everything is composed, as YAML: one
+// answered is what the function answers once everything is composed, as YAML: one
 // document for each object, in the order of the names under which Crossplane
 // knows them. Generated values, hashes over them, and what an API server counts are
 // not in it.
-func golden(t *testing.T, c *cluster) []byte {
+func answered(t *testing.T, c *cluster) []byte {
 	t.Helper()
 	rsp := c.render(t)
 	out := &bytes.Buffer{}

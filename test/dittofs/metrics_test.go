@@ -11,9 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	contract "github.com/dittofs/function-dittoserver/internal/dittofs"
+	"github.com/dittofs/function-dittoserver/internal/functest/golden"
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
 )
 
@@ -43,18 +42,7 @@ func TestMetricsExposed(t *testing.T) {
 	for deadline := time.Now().Add(requestDeadline); !strings.Contains(got, "dittofs_adapter_connections_closed_total{") && time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		got = host.Series(s.scrape(t))
 	}
-	if *update {
-		if err := os.WriteFile(exposed, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(exposed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s: -want, +got:\n%s\nIf this is what you want, run go test ./test/dittofs -run TestMetricsExposed -update", exposed, diff)
-	}
+	golden.Compare(t, *update, exposed, got, "Alerts and the dashboard are compared with this list.")
 	s.stop(t)
 }
 

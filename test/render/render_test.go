@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dittofs/function-dittoserver/internal/functest"
+	"github.com/dittofs/function-dittoserver/internal/functest/golden"
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
 )
 
@@ -49,18 +50,7 @@ func TestExamples(t *testing.T) {
 				}
 				got = generated.ReplaceAll(got, []byte("$1 generated"))
 
-				if *update {
-					if err := os.WriteFile(expected, got, 0o600); err != nil {
-						t.Fatal(err)
-					}
-				}
-				want, err := os.ReadFile(expected)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if diff := cmp.Diff(string(want), string(got)); diff != "" {
-					t.Errorf("rendered %s: -expected.yaml, +got (make update-golden accepts it):\n%s", dir, diff)
-				}
+				golden.Compare(t, *update, expected, string(got), "What the example renders is in its directory.")
 			})
 		}
 	}

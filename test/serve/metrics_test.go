@@ -2,12 +2,10 @@ package serve
 
 import (
 	"flag"
-	"os"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/dittofs/function-dittoserver/internal/functest"
+	"github.com/dittofs/function-dittoserver/internal/functest/golden"
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
 )
 
@@ -22,16 +20,5 @@ func TestMetricsExposed(t *testing.T) {
 	functest.New(t, start(t, "--metrics-address="+address)).Settle()
 
 	got := host.Series(host.Metrics(t, address))
-	if *update {
-		if err := os.WriteFile(exposed, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(exposed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s: -want, +got:\n%s\nIf this is what you want, run go test ./test/serve -run TestMetricsExposed -update", exposed, diff)
-	}
+	golden.Compare(t, *update, exposed, got, "Alerts and the dashboard are compared with this list.")
 }
