@@ -420,3 +420,54 @@ func TestHeldServerStays(t *testing.T) {
 		})
 	}
 }
+
+// TestPendingHash makes good tokens: each names one restart, and none is the token that
+// the server has, which would request nothing.
+func TestPendingHash(t *testing.T) {
+	c, _ := newRunningCluster(t)
+	pending := func() string {
+		t.Helper()
+		return functest.StringOf(c.Settle().GetDesired().GetComposite().GetResource(), "status", "pendingHash")
+	}
+	seen := map[string]bool{"": true}
+	differs := func(what string) string {
+		t.Helper()
+		hash := pending()
+		if seen[hash] {
+			t.Errorf("%s: the pendingHash is %q, which is empty or was there before", what, hash)
+		}
+		seen[hash] = true
+		return hash
+	}
+	const present, next = "marmos91c/dittofs:v0.29.0", "example.com/dittofs:next"
+	c.Set("spec.rollout.policy", "Manual")
+	if hash := pending(); hash != "" {
+		t.Errorf("Nothing waits, but the pendingHash is %q", hash)
+	}
+
+	c.Set("spec.image", next)
+	first := differs("a new image")
+	c.Set("spec.service.annotations", map[string]any{"example.com/key": "value"})
+	if again := pending(); again != first {
+		t.Errorf("The same change waits, but the pendingHash is %q and was %q", again, first)
+	}
+	c.Set("spec.rollout.restartToken", first)
+	if hash := pending(); hash != "" {
+		t.Errorf("The server restarts, but the pendingHash is %q", hash)
+	}
+
+	c.Set("spec.image", present)
+	back := differs("the old image")
+	c.Set("spec.rollout", map[string]any{"policy": "Automatic", "restartToken": first})
+	if hash := pending(); hash != "" {
+		t.Errorf("The policy is Automatic, but the pendingHash is %q", hash)
+	}
+	c.Set("spec.rollout.policy", "Manual")
+	c.Set("spec.image", next)
+	waits := differs("the new image again, with the token of the first time")
+
+	c.Unset("spec.rollout.restartToken")
+	if again := pending(); again != waits || again == back {
+		t.Errorf("The token was taken away, which requests nothing, but the pendingHash is %q and was %q", again, waits)
+	}
+}

@@ -198,7 +198,7 @@ func (p *plan) respond(f *Function, rsp *fnv1.RunFunctionResponse) error {
 	if err != nil {
 		return err
 	}
-	pending, err := rollout.Pending(p.source, rollout.TemplateOf(p.statefulSet), p.decision)
+	pending, err := rollout.Pending(rollout.TemplateOf(p.statefulSet), p.decision)
 	if err != nil {
 		return err
 	}

@@ -482,8 +482,8 @@ type DittoServerStatus struct {
 	ConfigHash string `json:"configHash,omitempty"`
 
 	// PendingHash is a digest of what the server will run with after the
-	// restart that waits for you (see the condition RestartPending). You can
-	// use it as the new restartToken.
+	// restart that waits for you (see the condition RestartPending). It makes a
+	// good restartToken: it is never the present one.
 	// +optional
 	PendingHash string `json:"pendingHash,omitempty"`
 

@@ -59,21 +59,6 @@ func Hash(s Source) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// pendingVersion is the first frame of a pending hash.
-const pendingVersion = "dittofs.io/pending-hash/v1"
-
-// pendingHash returns a digest of a wanted pod template, in a canonical form, and of
-// the source that goes with it, without the restartToken. It makes a good
-// restartToken: it differs for each change that waits, and stays the same meanwhile.
-func pendingHash(s Source, template []byte) string {
-	s.RestartToken = ""
-	h := framer{sha256.New()}
-	h.frame([]byte(pendingVersion))
-	h.frame([]byte(Hash(s)))
-	h.frame(template)
-	return hex.EncodeToString(h.Sum(nil))
-}
-
 type framer struct{ hash.Hash }
 
 // frame writes the length of b, as 8 bytes, and b.
