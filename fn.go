@@ -7,10 +7,12 @@ import (
 	"github.com/crossplane/function-sdk-go/logging"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
+	"github.com/dittofs/function-dittoserver/internal/operations"
 	"github.com/dittofs/function-dittoserver/internal/response"
+	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
-// A Function composes DittoFS servers.
+// A Function composes DittoFS servers, and works on many of them at once.
 type Function struct {
 	fnv1.UnimplementedFunctionRunnerServiceServer
 
@@ -19,7 +21,8 @@ type Function struct {
 	metrics *metrics
 }
 
-// RunFunction returns the composed resources that a DittoServer needs in order to run.
+// RunFunction returns the composed resources that a DittoServer needs in order to run, or
+// takes a step of an Operation (operate.go).
 // If it cannot, it returns a fatal result, and Crossplane leaves everything as it is.
 func (f *Function) RunFunction(_ context.Context, req *fnv1.RunFunctionRequest) (rsp *fnv1.RunFunctionResponse, _ error) {
 	start := time.Now()
@@ -32,6 +35,12 @@ func (f *Function) RunFunction(_ context.Context, req *fnv1.RunFunctionRequest) 
 	}()
 
 	rsp = response.To(req, f.ttl)
+	if kind := structs.Text(req.GetInput(), "kind"); operations.Is(kind) {
+		if err := f.operate(kind, req, rsp); err != nil {
+			response.Fatal(rsp, err)
+		}
+		return rsp, nil
+	}
 	p := newPlan(req)
 	if err := f.compose(p, rsp); err != nil {
 		response.Fatal(rsp, err, p.available()...)

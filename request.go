@@ -17,10 +17,15 @@ import (
 	"github.com/dittofs/function-dittoserver/internal/manifests"
 	"github.com/dittofs/function-dittoserver/internal/observed"
 	"github.com/dittofs/function-dittoserver/internal/response"
+	"github.com/dittofs/function-dittoserver/internal/structs"
 )
 
 // getInput returns the Input with its defaults, if it is valid.
 func getInput(req *fnv1.RunFunctionRequest) (*v1beta1.Input, error) {
+	if req.GetObserved().GetComposite().GetResource() == nil {
+		return nil, problems(response.ReasonInvalidInput, field.ErrorList{field.Invalid(field.NewPath("input", "kind"), structs.Text(req.GetInput(), "kind"),
+			"is for the pipeline of a Composition. In that of an Operation it must be "+v1beta1.KindRestart+" or "+v1beta1.KindResize)})
+	}
 	in, errs := decode.Strict[v1beta1.Input](field.NewPath("input"), req.GetInput().AsMap())
 	if len(errs) > 0 {
 		return nil, problems(response.ReasonInvalidInput, errs)

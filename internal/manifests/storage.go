@@ -151,6 +151,25 @@ func StorageDrift(ds *v1alpha1.DittoServer, existing *Immutable) []Drift {
 	return drift
 }
 
+// A Size is the size that a DittoServer's spec has for one of its volumes.
+type Size struct {
+	// Field of the spec, and Claim template.
+	Field, Claim string
+	Quantity     resource.Quantity
+}
+
+// Sizes returns the size of each volume of a valid DittoServer, to which the defaults have
+// been applied.
+func Sizes(ds *v1alpha1.DittoServer) []Size {
+	sizes := []Size{}
+	for _, c := range claims {
+		if size := c.size(&ds.Spec.Storage); size != "" {
+			sizes = append(sizes, Size{Field: "spec.storage." + c.sizeField, Claim: c.name, Quantity: resource.MustParse(size)})
+		}
+	}
+	return sizes
+}
+
 // ClaimName returns the name of the PersistentVolumeClaim that Kubernetes creates from a
 // claim template for the only pod.
 func ClaimName(server, template string) string { return template + "-" + server + "-0" }

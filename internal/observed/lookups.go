@@ -56,20 +56,39 @@ func (l *Lookups) Get(key string, ref Ref) Answer {
 	return Answer{Known: known}
 }
 
-// List asks for all objects of a kind and a namespace that have a label. It ignores
-// the name of the Ref.
-func (l *Lookups) List(key string, ref Ref, label, value string) (objects []*structpb.Struct, known bool) {
-	items, known := l.ask(key, &fnv1.ResourceSelector{
-		ApiVersion: ref.APIVersion, Kind: ref.Kind, Namespace: &ref.Namespace,
-		Match: &fnv1.ResourceSelector_MatchLabels{MatchLabels: &fnv1.MatchLabels{Labels: map[string]string{label: value}}},
-	})
+// List asks for all objects of a kind and a namespace, or of all namespaces, that have
+// some labels. It ignores the name of the Ref.
+func (l *Lookups) List(key string, ref Ref, labels map[string]string) (objects []*structpb.Struct, known bool) {
+	s := &fnv1.ResourceSelector{
+		ApiVersion: ref.APIVersion, Kind: ref.Kind,
+		Match: &fnv1.ResourceSelector_MatchLabels{MatchLabels: &fnv1.MatchLabels{Labels: labels}},
+	}
+	if ref.Namespace != "" {
+		s.Namespace = &ref.Namespace
+	}
+
+	items, known := l.ask(key, s)
 	for _, o := range items {
-		ref.Name = structs.Name(o)
-		if is(o, ref) && structs.Label(o, label) == value {
+		found := ref
+		found.Name = structs.Name(o)
+		if ref.Namespace == "" {
+			found.Namespace = structs.Namespace(o)
+		}
+		if is(o, found) && hasLabels(o, labels) {
 			objects = append(objects, o)
 		}
 	}
 	return objects, known
+}
+
+func hasLabels(o *structpb.Struct, labels map[string]string) bool {
+	has := structs.Fields(o, "metadata", "labels")
+	for name, value := range labels {
+		if v, ok := has[name]; !ok || v.GetStringValue() != value {
+			return false
+		}
+	}
+	return true
 }
 
 func (l *Lookups) ask(key string, s *fnv1.ResourceSelector) (items []*structpb.Struct, known bool) {

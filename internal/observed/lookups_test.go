@@ -64,12 +64,42 @@ func TestGet(t *testing.T) {
 	}
 }
 
-// TestList reads of what Crossplane has found only what has the label, in the namespace.
+// TestList reads of what Crossplane has found only what it has asked for.
 func TestList(t *testing.T) {
-	l := NewLookups(map[string]*fnv1.Resources{"k": answer(secret(t, "a", "one", "files"), secret(t, "b", "two", "files"), secret(t, "a", "three", "other"))})
-	got, known := l.List("k", Ref{APIVersion: "v1", Kind: "Secret", Namespace: "a"}, "dittofs.io/server", "files")
-	if diff := cmp.Diff([]*structpb.Struct{secret(t, "a", "one", "files")}, got, protocmp.Transform()); diff != "" || !known {
-		t.Errorf("List(...), known %t: -want, +got:\n%s", known, diff)
+	found := answer(secret(t, "a", "one", "files"), secret(t, "b", "two", "files"), secret(t, "a", "three", "other"))
+	files := map[string]string{"dittofs.io/server": "files"}
+
+	cases := map[string]struct {
+		reason    string
+		namespace string
+		labels    map[string]string
+		want      []*structpb.Struct
+	}{
+		"Namespace": {
+			reason:    "What has the label, in the namespace.",
+			namespace: "a", labels: files, want: []*structpb.Struct{secret(t, "a", "one", "files")},
+		},
+		"AllNamespaces": {
+			reason: "Without a namespace, what has the label in any.",
+			labels: files, want: []*structpb.Struct{secret(t, "a", "one", "files"), secret(t, "b", "two", "files")},
+		},
+		"NoLabels": {
+			reason:    "Without labels, all in the namespace.",
+			namespace: "a", want: []*structpb.Struct{secret(t, "a", "one", "files"), secret(t, "a", "three", "other")},
+		},
+		"EmptyLabel": {
+			reason:    "A label that is not there is not an empty one.",
+			namespace: "a", labels: map[string]string{"other": ""},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			l := NewLookups(map[string]*fnv1.Resources{"k": found})
+			got, known := l.List("k", Ref{APIVersion: "v1", Kind: "Secret", Namespace: tc.namespace}, tc.labels)
+			if diff := cmp.Diff(tc.want, got, protocmp.Transform()); diff != "" || !known {
+				t.Errorf("%s\nList(...), known %t: -want, +got:\n%s", tc.reason, known, diff)
+			}
+		})
 	}
 }
 
@@ -80,7 +110,7 @@ func TestRequirements(t *testing.T) {
 		l := NewLookups(answers)
 		l.Get("secret", Ref{APIVersion: "v1", Kind: "Secret", Namespace: "a", Name: "s"})
 		l.Get("crd", Ref{APIVersion: "v1", Kind: "CustomResourceDefinition", Name: "c"})
-		l.List("all", Ref{APIVersion: "v1", Kind: "ConfigMap", Namespace: "a"}, "l", "v")
+		l.List("all", Ref{APIVersion: "v1", Kind: "ConfigMap", Namespace: "a"}, map[string]string{"l": "v"})
 		return l.Requirements()
 	}
 	want := &fnv1.Requirements{Resources: map[string]*fnv1.ResourceSelector{

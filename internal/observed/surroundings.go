@@ -97,7 +97,7 @@ func (s *Surroundings) Adopt(have *Composed) (Holder, error) {
 		return Ours, nil
 	}
 
-	objects, known := s.lookups.List("configs", Ref{APIVersion: "v1", Kind: "ConfigMap", Namespace: s.xr.Namespace}, manifests.LabelServer, s.xr.Name)
+	objects, known := s.lookups.List("configs", Ref{APIVersion: "v1", Kind: "ConfigMap", Namespace: s.xr.Namespace}, map[string]string{manifests.LabelServer: s.xr.Name})
 	for _, o := range objects {
 		resource := structs.Annotation(o, annotationResourceName)
 		if _, exists := have.ConfigMaps[resource]; exists || !manifests.IsConfigMapResource(resource) || s.HolderOf(o) != Ours {

@@ -117,6 +117,29 @@ func Events(rsp *fnv1.RunFunctionResponse, events []status.Event) {
 	}
 }
 
+// Operation sets what an Operation applies, what is kept of it in the Operation's status,
+// and what is said of it in an event.
+func Operation(rsp *fnv1.RunFunctionResponse, objects map[string]*structpb.Struct, output map[string]any, message string, warning bool) error {
+	resources := make(map[string]Resource, len(objects))
+	for name, o := range objects {
+		resources[name] = Resource{Object: o, Ready: true}
+	}
+	if err := Desired(rsp, resources); err != nil {
+		return err
+	}
+	out, err := structpb.NewStruct(output)
+	if err != nil {
+		return errors.Wrap(err, "cannot convert the output")
+	}
+	rsp.Output = out
+	if warning {
+		response.Warning(rsp, errors.New(message))
+	} else {
+		response.Normal(rsp, message)
+	}
+	return nil
+}
+
 // Reasons of a FatalError.
 const (
 	ReasonInvalidSpec   = "InvalidSpec"

@@ -38,6 +38,12 @@ const (
 // typeSynced is Crossplane's own condition.
 const typeSynced = "Synced"
 
+// Reasons of Available if nobody expects a server.
+const (
+	ReasonNotCreated = "NotCreated"
+	ReasonStopped    = "Stopped"
+)
+
 // Reasons of conditions, beside those of a decision.
 const (
 	reasonCreating    = "Creating"
@@ -257,9 +263,9 @@ func Available(ss *observed.StatefulSet, replicas *int32) observed.Condition {
 	c := observed.Condition{Type: TypeAvailable, Status: observed.True, Reason: "Serving"}
 	switch {
 	case ss == nil:
-		c.Status, c.Reason, c.Message = observed.False, "NotCreated", "There is no StatefulSet yet"
+		c.Status, c.Reason, c.Message = observed.False, ReasonNotCreated, "There is no StatefulSet yet"
 	case ss.Replicas == 0 && ss.Status.Replicas == 0 && (replicas == nil || *replicas == 0):
-		c.Reason, c.Message = "Stopped", "The server is scaled to 0"
+		c.Reason, c.Message = ReasonStopped, "The server is scaled to 0"
 	case ss.Status.ReadyReplicas == 0:
 		c.Status, c.Reason, c.Message = observed.False, reasonNotReady, notReady
 	}
