@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -120,7 +121,7 @@ const (
 	named  = 5  // Of a group, in a message.
 )
 
-func (g *group) add(format string, args ...any) { *g = append(*g, fmt.Sprintf(format, args...)) }
+func (g *group) addf(format string, args ...any) { *g = append(*g, fmt.Sprintf(format, args...)) }
 
 // output returns the groups that are not empty.
 func output(fields map[string]any, groups map[string]group) map[string]any {
@@ -138,15 +139,10 @@ func output(fields map[string]any, groups map[string]group) map[string]any {
 }
 
 // names lists a group in a sentence.
-func (g group) names() string {
-	text := ""
-	for i, n := range g[:min(len(g), named)] {
-		if i > 0 {
-			text += ", "
-		}
-		text += n
-	}
-	if more := len(g) - named; more > 0 {
+func (g *group) names() string {
+	n := min(len(*g), named)
+	text := strings.Join((*g)[:n], ", ")
+	if more := len(*g) - n; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text

@@ -59,7 +59,7 @@ func (r *resizing) add(s *server) {
 		errs = xr.Validate()
 	}
 	if len(errs) > 0 {
-		r.refused.add("%s: %s", s, errs.ToAggregate())
+		r.refused.addf("%s: %s", s, errs.ToAggregate())
 		return
 	}
 
@@ -71,7 +71,7 @@ func (r *resizing) add(s *server) {
 			continue
 		}
 		if why := notOf(s, statefulSet.Object, size.Claim, claim.Object); why != "" {
-			r.refused.add("%s, %s: %s", s, size.Field, why)
+			r.refused.addf("%s, %s: %s", s, size.Field, why)
 			continue
 		}
 		r.grow(s, size, claim.Object)
@@ -113,31 +113,31 @@ func (r *resizing) grow(s *server, size manifests.Size, claim *structpb.Struct) 
 	name, want := s.namespace()+"/"+structs.Name(claim), size.Quantity
 	asked, err := resource.ParseQuantity(structs.Text(claim, "spec", "resources", "requests", "storage"))
 	if err != nil {
-		r.refused.add("%s: has no size", name)
+		r.refused.addf("%s: has no size", name)
 		return
 	}
 	switch want.Cmp(asked) {
 	case 0:
 		if has, err := resource.ParseQuantity(structs.Text(claim, "status", "capacity", "storage")); err != nil || has.Cmp(asked) < 0 {
-			r.growing.add("%s: asks for %s, and has %s", name, &asked, orNothing(has))
+			r.growing.addf("%s: asks for %s, and has %s", name, &asked, orNothing(has))
 		}
 		return
 	case -1:
-		r.refused.add("%s: has %s, and %s is %s. Kubernetes cannot make it smaller. Set the field back", name, &asked, size.Field, &want)
+		r.refused.addf("%s: has %s, and %s is %s. Kubernetes cannot make it smaller. Set the field back", name, &asked, size.Field, &want)
 		return
 	}
 	if structs.Text(claim, "status", "phase") != "Bound" || structs.Text(claim, "metadata", "deletionTimestamp") != "" {
-		r.refused.add("%s: is not bound to a volume, or is to be deleted", name)
+		r.refused.addf("%s: is not bound to a volume, or is to be deleted", name)
 		return
 	}
 	if why, known := r.fixed(claim); !known || why != "" {
 		if known {
-			r.refused.add("%s: %s", name, why)
+			r.refused.addf("%s: %s", name, why)
 		}
 		return
 	}
 	r.desired[name] = apply(claim, nested(want.String(), "resources", "requests", "storage"))
-	r.resized.add("%s: from %s to %s", name, &asked, &want)
+	r.resized.addf("%s: from %s to %s", name, &asked, &want)
 }
 
 func orNothing(q resource.Quantity) string {

@@ -46,13 +46,13 @@ type wave struct {
 func (w *wave) add(s *server) {
 	switch _, available := s.condition(status.TypeAvailable); {
 	case s.paused():
-		w.paused.add("%s", s)
+		w.paused.addf("%s", s)
 		return
 	case available == "" || available == status.ReasonNotCreated:
-		w.notCreated.add("%s", s)
+		w.notCreated.addf("%s", s)
 		return
 	case available == status.ReasonStopped:
-		w.stopped.add("%s", s)
+		w.stopped.addf("%s", s)
 		return
 	}
 	w.counted++
@@ -62,17 +62,17 @@ func (w *wave) add(s *server) {
 	switch {
 	case held != "":
 		// Such a server is not restarted before somebody has done something about it.
-		w.held.add("%s: %s", s, held)
+		w.held.addf("%s: %s", s, held)
 	case !waits(s) && inFlight(s):
-		w.inFlight.add("%s", s)
+		w.inFlight.addf("%s", s)
 		return
 	}
 	switch waits := held == "" && waits(s); {
 	case waits && down:
 		w.down = append(w.down, s)
-		w.unhealthy.add("%s: %s", s, ill)
+		w.unhealthy.addf("%s: %s", s, ill)
 	case ill != "":
-		w.unhealthy.add("%s: %s", s, ill)
+		w.unhealthy.addf("%s: %s", s, ill)
 	case waits:
 		w.waiting = append(w.waiting, s)
 	}
@@ -145,10 +145,10 @@ func (w *wave) run(selected, maxUnavailable int) *Result {
 	restarted, waiting := group{}, group{}
 	for _, s := range append(w.down, healthy...) {
 		r.Desired[s.String()] = apply(s.object, nested(structs.Text(s.object, "status", "pendingHash"), "rollout", "restartToken"))
-		restarted.add("%s", s)
+		restarted.addf("%s", s)
 	}
 	for _, s := range w.waiting[len(healthy):] {
-		waiting.add("%s", s)
+		waiting.addf("%s", s)
 	}
 
 	r.Output = output(map[string]any{"selected": selected, "maxUnavailable": maxUnavailable}, map[string]group{
