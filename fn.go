@@ -37,7 +37,7 @@ func (f *Function) RunFunction(_ context.Context, req *fnv1.RunFunctionRequest) 
 	rsp = response.To(req, f.ttl)
 	if kind := structs.Text(req.GetInput(), "kind"); operations.Is(kind) {
 		if err := f.operate(kind, req, rsp); err != nil {
-			response.Fatal(rsp, err)
+			response.FatalOperation(rsp, err)
 		}
 		return rsp, nil
 	}

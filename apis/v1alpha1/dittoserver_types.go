@@ -254,7 +254,8 @@ type DittoServerSpec struct {
 
 // StorageSpec describes the server's volumes. Kubernetes cannot change the
 // volume claims of an existing StatefulSet. A later change of sizes or class
-// has no effect on the volumes, and the condition StorageInSync reports it.
+// has no effect on the volumes by itself, and the condition StorageInSync says
+// what to do.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.contentStorageClassName) || has(self.contentSize)",message="contentStorageClassName needs contentSize"
 type StorageSpec struct {

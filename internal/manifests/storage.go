@@ -226,7 +226,7 @@ func claimMounts(im Immutable) []corev1.VolumeMount {
 func StorageWayOut(name string) string {
 	return strings.Join([]string{
 		"Kubernetes cannot change the volume claims of a StatefulSet. Everything else is still applied.",
-		"Set the field back. If only a size differs, you can also resize the PersistentVolumeClaims yourself. To add or remove a volume, run",
+		"Set the field back. If only a size differs, you can also resize the PersistentVolumeClaims, yourself or with a Resize. To add or remove a volume, run",
 		fmt.Sprintf("kubectl delete statefulset %s --cascade=orphan --wait=false. Crossplane creates it again with the new claims, and it takes over the pod, which restarts at most once.", name),
 	}, " ")
 }

@@ -44,11 +44,8 @@ type Resource struct {
 // Desired adds composed resources by their names. It fails if an earlier step desires a
 // resource of the same name.
 func Desired(rsp *fnv1.RunFunctionResponse, resources map[string]Resource) error {
-	for _, name := range slices.Sorted(maps.Keys(resources)) {
-		if _, taken := rsp.GetDesired().GetResources()[name]; taken {
-			return FatalError{Reason: ReasonNameTaken, Err: errors.Errorf(
-				"an earlier step of the pipeline desires a resource with the name %q, which this function uses. Give that resource another name in the Composition, or remove a second step of this function", name)}
-		}
+	if err := free(rsp, slices.Sorted(maps.Keys(resources))); err != nil {
+		return err
 	}
 	for name, r := range resources {
 		ready := fnv1.Ready_READY_FALSE
@@ -56,6 +53,17 @@ func Desired(rsp *fnv1.RunFunctionResponse, resources map[string]Resource) error
 			ready = fnv1.Ready_READY_TRUE
 		}
 		rsp.Desired.Resources[name] = &fnv1.Resource{Resource: r.Object, Ready: ready}
+	}
+	return nil
+}
+
+// free returns an error if an earlier step desires a resource with one of the names.
+func free(rsp *fnv1.RunFunctionResponse, names []string) error {
+	for _, name := range names {
+		if _, taken := rsp.GetDesired().GetResources()[name]; taken {
+			return FatalError{Reason: ReasonNameTaken, Err: errors.Errorf(
+				"an earlier step of the pipeline desires a resource with the name %q, which this function uses. Give that resource another name there, or remove a second step of this function", name)}
+		}
 	}
 	return nil
 }
@@ -120,12 +128,11 @@ func Events(rsp *fnv1.RunFunctionResponse, events []status.Event) {
 // Operation sets what an Operation applies, what is kept of it in the Operation's status,
 // and what is said of it in an event.
 func Operation(rsp *fnv1.RunFunctionResponse, objects map[string]*structpb.Struct, output map[string]any, message string, warning bool) error {
-	resources := make(map[string]Resource, len(objects))
-	for name, o := range objects {
-		resources[name] = Resource{Object: o, Ready: true}
-	}
-	if err := Desired(rsp, resources); err != nil {
+	if err := free(rsp, slices.Sorted(maps.Keys(objects))); err != nil {
 		return err
+	}
+	for name, o := range objects {
+		rsp.Desired.Resources[name] = &fnv1.Resource{Resource: o}
 	}
 	out, err := structpb.NewStruct(output)
 	if err != nil {
@@ -139,6 +146,9 @@ func Operation(rsp *fnv1.RunFunctionResponse, objects map[string]*structpb.Struc
 	}
 	return nil
 }
+
+// FatalOperation answers that a step of an Operation cannot be taken.
+func FatalOperation(rsp *fnv1.RunFunctionResponse, err error) { response.Fatal(rsp, err) }
 
 // Reasons of a FatalError.
 const (
