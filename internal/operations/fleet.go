@@ -83,17 +83,19 @@ func (s *server) since(typ string) time.Time {
 }
 
 // apply returns fields of an object for Crossplane to apply. They are for the object as
-// it was seen: one that was changed, or replaced by another of its name, conflicts.
+// it was seen: one that was changed or replaced by another of its name conflicts, by its
+// resource version, and so does one that is gone, by its UID. Without that, it would be
+// created.
 func apply(o *structpb.Struct, spec map[string]*structpb.Value) *structpb.Struct {
 	meta := map[string]*structpb.Value{}
-	for _, f := range []string{"namespace", "name", "resourceVersion"} {
-		if v := structs.At(o, "metadata", f); v != nil {
-			meta[f] = v
+	for _, f := range []string{"namespace", "name", "resourceVersion", "uid"} {
+		if v := structs.Text(o, "metadata", f); v != "" {
+			meta[f] = structpb.NewStringValue(v)
 		}
 	}
 	return object(map[string]*structpb.Value{
-		"apiVersion": structs.At(o, "apiVersion"),
-		"kind":       structs.At(o, "kind"),
+		"apiVersion": structpb.NewStringValue(structs.Text(o, "apiVersion")),
+		"kind":       structpb.NewStringValue(structs.Text(o, "kind")),
 		"metadata":   structpb.NewStructValue(object(meta)),
 		"spec":       structpb.NewStructValue(object(spec)),
 	})
