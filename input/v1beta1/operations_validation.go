@@ -70,8 +70,8 @@ func parseMaxUnavailable(m intstr.IntOrString) (n int, percent bool) {
 		return 0, false
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil {
-		return 0, true
+	if err != nil || strconv.Itoa(n) != text {
+		return 0, true // As the schema, it takes neither a sign nor leading zeros.
 	}
 	return n, true
 }
