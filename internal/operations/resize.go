@@ -2,9 +2,12 @@ package operations
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/types/known/structpb"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
 
@@ -54,12 +57,14 @@ type resizing struct {
 // add finds out which claims of a server are to grow.
 func (r *resizing) add(s *server) {
 	xr, errs := observed.NewComposite(s.object)
-	if len(errs) == 0 {
+	bad := len(errs) > 0
+	if !bad {
 		xr.Default(v1alpha1.Defaults{Image: dittofs.DefaultImage})
-		errs = xr.Validate()
+		bad = slices.ContainsFunc(xr.Validate(), ofStorage)
 	}
-	if len(errs) > 0 {
-		r.refused.addf("%s: %s", s, errs.ToAggregate())
+	if bad {
+		// An error would quote the spec, which may be of other people than the Operation.
+		r.refused.addf("%s: its spec cannot be read, or its spec.storage is not valid. Its condition ConfigReady says more", s)
 		return
 	}
 
@@ -76,6 +81,12 @@ func (r *resizing) add(s *server) {
 		}
 		r.grow(s, size, claim.Object)
 	}
+}
+
+// ofStorage says whether an error is about the volumes. The rest of a spec may depend on
+// the Composition's Input, which an Operation does not have.
+func ofStorage(err *field.Error) bool {
+	return strings.HasPrefix(err.Field, "spec.storage.")
 }
 
 // notOf says why a claim is not one that a server has for a volume.
