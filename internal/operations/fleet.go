@@ -38,10 +38,12 @@ func servers(look *observed.Lookups, s *v1beta1.Selector) (fleet []*server, know
 			}
 		}
 	}
-	slices.SortFunc(fleet, func(a, b *server) int {
-		return cmp.Or(cmp.Compare(a.namespace(), b.namespace()), cmp.Compare(a.name(), b.name()))
-	})
+	slices.SortFunc(fleet, byName)
 	return fleet, known
+}
+
+func byName(a, b *server) int {
+	return cmp.Or(cmp.Compare(a.namespace(), b.namespace()), cmp.Compare(a.name(), b.name()))
 }
 
 func newServer(o *structpb.Struct) *server {
@@ -71,10 +73,16 @@ func (s *server) condition(typ string) (status observed.ConditionStatus, reason 
 // current says whether the function has seen the newest spec, and a condition is of it.
 // Crossplane writes the conditions after the other fields of the status.
 func (s *server) current(typ string) bool {
-	generation := structs.Number(s.object, "metadata", "generation")
-	of := structs.At(s.conditions[typ], "observedGeneration")
-	return structs.Number(s.object, "status", "observedGeneration") >= generation && (of == nil || of.GetNumberValue() >= generation)
+	return structs.Number(s.object, "status", "observedGeneration") >= s.generation() && s.ofNewest(typ)
 }
+
+// ofNewest says whether a condition is of the newest spec, as far as it says.
+func (s *server) ofNewest(typ string) bool {
+	of := structs.At(s.conditions[typ], "observedGeneration")
+	return of == nil || of.GetNumberValue() >= s.generation()
+}
+
+func (s *server) generation() float64 { return structs.Number(s.object, "metadata", "generation") }
 
 // since returns since when a condition is as it is.
 func (s *server) since(typ string) time.Time {

@@ -2,6 +2,7 @@ package operations
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -36,8 +37,9 @@ type wave struct {
 	// counted is how many servers maxUnavailable is about.
 	counted int
 
-	// down are servers that wait and are not healthy, and waiting those that are.
-	down, waiting []*server
+	// Servers that wait: down ones neither serve nor are healthy, ailing ones serve all the
+	// same, fresh ones are not healthy for long enough, and ready ones are.
+	down, ailing, fresh, ready []*server
 
 	inFlight, unhealthy, held, paused, stopped, notCreated group
 }
@@ -57,49 +59,60 @@ func (w *wave) add(s *server) {
 	}
 	w.counted++
 
-	ill, down := w.ill(s)
-	held := heldFor(s)
-	switch {
+	waiting := waits(s)
+	switch held := heldFor(s); {
 	case held != "":
 		// Such a server is not restarted before somebody has done something about it.
+		waiting = false
 		w.held.addf("%s: %s", s, held)
-	case !waits(s) && inFlight(s):
+	case !waiting && inFlight(s):
 		w.inFlight.addf("%s", s)
 		return
 	}
-	switch waits := held == "" && waits(s); {
-	case waits && down:
-		w.down = append(w.down, s)
+	ill, fresh := w.ill(s)
+	if ill != "" {
 		w.unhealthy.addf("%s: %s", s, ill)
-	case ill != "":
-		w.unhealthy.addf("%s: %s", s, ill)
-	case waits:
-		w.waiting = append(w.waiting, s)
+	}
+	if waiting {
+		w.queue(s, ill == "", fresh)
 	}
 }
 
-// ill says why a server is not healthy, and whether that is for a condition and not only
-// because it has been healthy for too short a time.
-func (w *wave) ill(s *server) (why string, down bool) {
+// queue adds a server that waits.
+func (w *wave) queue(s *server, healthy, fresh bool) {
+	available, _ := s.condition(status.TypeAvailable)
+	switch {
+	case healthy:
+		w.ready = append(w.ready, s)
+	case fresh:
+		w.fresh = append(w.fresh, s)
+	case available == observed.True:
+		w.ailing = append(w.ailing, s)
+	default:
+		w.down = append(w.down, s)
+	}
+}
+
+// ill says why a server is not healthy, and whether that is only because it has been
+// healthy for too short a time.
+func (w *wave) ill(s *server) (why string, fresh bool) {
 	for _, typ := range w.healthy.Conditions {
-		if got, reason := s.condition(typ); got != observed.True {
-			return fmt.Sprintf("%s is %s (%s)", typ, orUnknown(got), reason), true
+		switch got, reason := s.condition(typ); got {
+		case observed.True:
+		case "":
+			return typ + " is not set", false
+		default:
+			return fmt.Sprintf("%s is %s (%s)", typ, got, reason), false
 		}
 	}
+	// Clocks differ, so the time does not count unless somebody asks for it.
 	least := time.Duration(w.healthy.MinReadySeconds) * time.Second
 	for _, typ := range w.healthy.Conditions {
-		if w.now.Sub(s.since(typ)) < least {
-			return fmt.Sprintf("%s for less than %s", typ, least), false
+		if least > 0 && w.now.Sub(s.since(typ)) < least {
+			return fmt.Sprintf("%s for less than %s", typ, least), true
 		}
 	}
 	return "", false
-}
-
-func orUnknown(s observed.ConditionStatus) observed.ConditionStatus {
-	if s == "" {
-		return observed.Unknown
-	}
-	return s
 }
 
 // waits says whether a server waits for its user, and has not got the token for it yet.
@@ -120,34 +133,37 @@ func inFlight(s *server) bool {
 }
 
 // heldFor says for what a server is held that is neither its user nor soon over. It still
-// runs as it was.
+// runs as it was. If its spec has changed since, it may be about to restart.
 func heldFor(s *server) string {
 	switch ready, reason := s.condition(status.TypeConfigReady); {
-	case ready != observed.False:
+	case ready != observed.False || !s.ofNewest(status.TypeConfigReady):
 	case reason == response.ReasonInvalidSpec, reason == response.ReasonInvalidInput, reason == response.ReasonNameTaken, reason == response.ReasonInternalError:
 		return reason
 	}
 	switch _, reason := s.condition(status.TypeRestartPending); rollout.Reason(reason) {
 	case rollout.SecretsMissing, rollout.NameTaken, rollout.DatabasePending:
-		return reason
-	default:
-		return ""
+		if s.current(status.TypeRestartPending) {
+			return reason
+		}
 	}
+	return ""
 }
 
 // run restarts the servers that are down and wait, as they cannot become worse, and so
-// many of the others as may be unavailable beside all that are.
+// many of the others as may be unavailable beside all that are. One that is ailing is
+// unavailable already, but its clients may not know: it only has to count itself no more.
 func (w *wave) run(selected, maxUnavailable int) *Result {
-	budget := max(0, maxUnavailable-len(w.inFlight)-len(w.unhealthy))
-	healthy := w.waiting[:min(budget, len(w.waiting))]
+	unavailable := len(w.inFlight) + len(w.unhealthy)
+	ailing, laterAiling := split(w.ailing, maxUnavailable-(unavailable-len(w.ailing)))
+	ready, laterReady := split(w.ready, maxUnavailable-unavailable)
 
 	r := &Result{Desired: map[string]*structpb.Struct{}}
 	restarted, waiting := group{}, group{}
-	for _, s := range append(w.down, healthy...) {
+	for _, s := range slices.Concat(w.down, ailing, ready) {
 		r.Desired[s.String()] = apply(s.object, nested(structs.Text(s.object, "status", "pendingHash"), "rollout", "restartToken"))
 		restarted.addf("%s", s)
 	}
-	for _, s := range w.waiting[len(healthy):] {
+	for _, s := range slices.SortedFunc(slices.Values(slices.Concat(laterAiling, w.fresh, laterReady)), byName) {
 		waiting.addf("%s", s)
 	}
 
@@ -161,11 +177,17 @@ func (w *wave) run(selected, maxUnavailable int) *Result {
 	case len(waiting) > 0:
 		r.Warning = true
 		r.Message = fmt.Sprintf("Restarts nothing, though %d of %d wait: %d are unavailable, and maxUnavailable is %d. %s",
-			len(waiting), w.counted, len(w.inFlight)+len(w.unhealthy), maxUnavailable, w.unavailable())
+			len(waiting), w.counted, unavailable, maxUnavailable, w.unavailable())
 	default:
 		r.Message = fmt.Sprintf("Restarts nothing: none of %d waits for it", w.counted)
 	}
 	return r
+}
+
+// split returns the first n servers, and the others.
+func split(servers []*server, n int) (first, others []*server) {
+	n = min(max(0, n), len(servers))
+	return servers[:n], servers[n:]
 }
 
 // unavailable names the servers that keep others from being restarted.
