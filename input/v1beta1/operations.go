@@ -32,6 +32,7 @@ type Restart struct {
 	// percentage, which is rounded down to a number of at least 1. While as many are
 	// unavailable, no server that is healthy is restarted.
 	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:XValidation:rule="type(self) == string || self >= 1",message="maxUnavailable must be a number of at least 1, or a percentage of 1% to 100%"
 	// +kubebuilder:validation:Pattern=`^(100|[1-9][0-9]?)%$`
 	// +kubebuilder:default=1
 	// +optional

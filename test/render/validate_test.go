@@ -55,8 +55,22 @@ func TestValidExamples(t *testing.T) {
 
 // TestInvalidBySchema wants the schema to refuse what the function refuses, so
 // that users hear of it when they apply a DittoServer.
-func TestInvalidBySchema(t *testing.T) {
-	const file = "testdata/invalid.yaml"
+func TestInvalidBySchema(t *testing.T) { refused(t, "testdata/invalid.yaml") }
+
+// TestOperationsBySchema wants the schemas of the Inputs of Operations to accept and to
+// refuse what the function does.
+func TestOperationsBySchema(t *testing.T) {
+	refused(t, "testdata/invalid-operations.yaml")
+
+	const valid = "testdata/operations.yaml"
+	if v := validate(t, valid); v.Summary.Invalid > 0 || v.Summary.Valid != len(documents(t, valid)) {
+		t.Errorf("crossplane resource validate: %+v", v)
+	}
+}
+
+// refused wants each document of a file to be refused as its annotation says.
+func refused(t *testing.T, file string) {
+	t.Helper()
 
 	got := map[string]string{}
 	for _, r := range validate(t, file).Resources {
