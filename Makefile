@@ -11,7 +11,7 @@ export GOFLAGS += -trimpath
 # The crossplane CLI on the PATH is used if it can render with a Crossplane binary
 # (2.3 or later) instead of a container. Else it is a part of it, as all of it takes
 # minutes to build, and so does all of Crossplane.
-CLI := $(shell command -v crossplane >/dev/null && crossplane composition render --help 2>/dev/null | grep -q -e --crossplane-binary && command -v crossplane || echo $(BIN)/render)
+CLI := $(shell command -v crossplane >/dev/null && crossplane operation render --help 2>/dev/null | grep -q -e --crossplane-binary && command -v crossplane || echo $(BIN)/render)
 CORE := $(BIN)/crossplane-core
 RECONCILE := $(BIN)/reconcile
 
@@ -237,7 +237,7 @@ $(eval $(call tool,vulncheck,vulncheck,.,a moment))
 $(eval $(call tool,controller-gen,generate,sigs.k8s.io/controller-tools/cmd/controller-gen,under a minute))
 $(eval $(call tool,crd2xrd,generate,./crd2xrd,a moment))
 
-$(BIN)/render: tools/crossplane/render/main.go
+$(BIN)/render: $(wildcard tools/crossplane/render/*.go)
 $(BIN)/reconcile: tools/crossplane/reconcile/main.go
 $(BIN)/crd2xrd: tools/generate/crd2xrd/main.go
 $(BIN)/image: tools/image/main.go

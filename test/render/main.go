@@ -13,6 +13,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -111,19 +113,15 @@ func (f *RunningFunction) Stop() {
 	_ = os.RemoveAll(f.dir)
 }
 
-// Render an example, a directory with xr.yaml and, as far as it needs them,
-// secrets.yaml or required.yaml, and observed.yaml, beside the files that all examples share.
+// Render an example, which is a directory beside the files that all examples share. It has
+// an xr.yaml, or an operation.yaml if it is for an Operation, and as far as it needs them
+// secrets.yaml or required.yaml, and observed.yaml.
 func Render(ctx context.Context, b Binaries, f *RunningFunction, dir string) ([]byte, error) {
-	shared := filepath.Dir(filepath.Clean(dir))
-	args := []string{
-		"composition", "render", filepath.Join(dir, "xr.yaml"), filepath.Join(shared, "composition.yaml"), filepath.Join(shared, "functions.yaml"),
-		"--xrd=" + filepath.Join(shared, "xrd.yaml"),
-		"--crossplane-binary=" + b.Core,
-		"--function-annotations=render.crossplane.io/runtime-development-target=" + f.Address,
-	}
+	args := append(command(dir),
+		"--crossplane-binary="+b.Core,
+		"--function-annotations=render.crossplane.io/runtime-development-target="+f.Address)
 	for file, flag := range map[string]string{"secrets.yaml": "--required-resources=", "required.yaml": "--required-resources=", "observed.yaml": "--observed-resources="} {
-		path := filepath.Join(dir, file)
-		if _, err := os.Stat(path); err == nil {
+		if path := filepath.Join(dir, file); exists(path) {
 			args = append(args, flag+path)
 		}
 	}
@@ -132,5 +130,45 @@ func Render(ctx context.Context, b Binaries, f *RunningFunction, dir string) ([]
 	stderr := &strings.Builder{}
 	cmd.Stderr = stderr
 	out, err := cmd.Output()
+	if isOperation(dir) {
+		out = stable(out)
+	}
 	return out, errors.Wrapf(err, "cannot render %s: %s", dir, stderr)
+}
+
+// command is the CLI's for an example, with its arguments.
+func command(dir string) []string {
+	shared := filepath.Dir(filepath.Clean(dir))
+	functions := filepath.Join(shared, "functions.yaml")
+	if isOperation(dir) {
+		return []string{"operation", "render", filepath.Join(dir, "operation.yaml"), functions, "--include-function-results"}
+	}
+	return []string{"composition", "render", filepath.Join(dir, "xr.yaml"), filepath.Join(shared, "composition.yaml"), functions, "--xrd=" + filepath.Join(shared, "xrd.yaml")}
+}
+
+func isOperation(dir string) bool { return exists(filepath.Join(dir, "operation.yaml")) }
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// stable makes the output of an Operation the same each time: Crossplane applies objects in
+// any order, and the CLI leaves the times of the Operation's conditions as they are.
+func stable(out []byte) []byte {
+	const (
+		separator = "---\n"
+		result    = "apiVersion: render.crossplane.io/" // What the function says comes last.
+	)
+	docs := strings.Split(string(out), separator)
+	if len(docs) < 2 {
+		return out // There was an error.
+	}
+	docs[1] = regexp.MustCompile(`(lastTransitionTime:) .*`).ReplaceAllString(docs[1], `$1 "2024-01-01T00:00:00Z"`)
+	applied := docs[2:]
+	if i := slices.IndexFunc(applied, func(d string) bool { return strings.HasPrefix(d, result) }); i >= 0 {
+		applied = applied[:i]
+	}
+	slices.Sort(applied)
+	return []byte(strings.Join(docs, separator))
 }

@@ -34,13 +34,8 @@ var generated = regexp.MustCompile(`(?m)^(  (?:jwt-secret|password):) [A-Za-z0-9
 func TestExamples(t *testing.T) {
 	f := started(t)
 
-	xrs, err := filepath.Glob("../../example/*/xr.yaml")
-	if err != nil || len(xrs) == 0 {
-		t.Fatalf("no examples found: %v", err)
-	}
-
-	for _, xr := range xrs {
-		dir := filepath.Dir(xr)
+	for _, file := range append(files(t, "../../example/*/xr.yaml"), files(t, "../../example/*/operation.yaml")...) {
+		dir := filepath.Dir(file)
 		expected := filepath.Join(dir, "expected.yaml")
 		for _, b := range pairs {
 			t.Run(filepath.Base(dir)+"/"+filepath.Base(b.CLI), func(t *testing.T) {
@@ -56,24 +51,53 @@ func TestExamples(t *testing.T) {
 	}
 }
 
+// files returns those that match a pattern, of which there must be some.
+func files(t *testing.T, pattern string) []string {
+	t.Helper()
+	found, err := filepath.Glob(pattern)
+	if err != nil || len(found) == 0 {
+		t.Fatalf("no files match %s: %v", pattern, err)
+	}
+	return found
+}
+
 // TestErrors renders what cannot be rendered. Both command lines have to say why.
 func TestErrors(t *testing.T) {
 	f := started(t)
 
+	// restart is an Operation with a mistake in a field of its Input.
+	const restart = `{apiVersion: ops.crossplane.io/v1alpha1, kind: Operation, metadata: {name: restart}, spec: {mode: Pipeline, pipeline: [
+  {step: restart, functionRef: {name: function-dittoserver}, input: {apiVersion: dittoserver.fn.crossplane.io/v1beta1, kind: Restart, maxUnavailable: 0}}]}}`
+
 	cases := map[string]struct {
 		reason string
-		xr     string
+		file   string
+		text   string
 		want   string
 	}{
 		"OtherKind": {
 			reason: "A Composition composes one kind only.",
-			xr:     `{apiVersion: dittofs.io/v1alpha1, kind: FileServer, metadata: {name: files, namespace: team-a}}`,
+			file:   "xr.yaml",
+			text:   `{apiVersion: dittofs.io/v1alpha1, kind: FileServer, metadata: {name: files, namespace: team-a}}`,
 			want:   "FileServer",
 		},
 		"Refused": {
 			reason: "What the function says reaches the user.",
-			xr:     `{apiVersion: dittofs.io/v1alpha1, kind: DittoServer, metadata: {name: files, namespace: team-a}, spec: {image: "a b", storage: {metadataSize: 1Gi}}}`,
+			file:   "xr.yaml",
+			text:   `{apiVersion: dittofs.io/v1alpha1, kind: DittoServer, metadata: {name: files, namespace: team-a}, spec: {image: "a b", storage: {metadataSize: 1Gi}}}`,
 			want:   `spec.image: Invalid value: "a b"`,
+		},
+		"NoOperation": {
+			reason: "What an Operation does to DittoServers is not in a DittoServer.",
+			file:   "operation.yaml",
+			text:   `{apiVersion: dittofs.io/v1alpha1, kind: DittoServer, metadata: {name: files, namespace: team-a}}`,
+			want:   "DittoServer",
+		},
+		"RefusedOperation": {
+			reason: "What the function says of an Operation reaches the user, too.",
+			file:   "operation.yaml",
+			text:   restart,
+			want:   `input.maxUnavailable: Invalid value: "0"`,
 		},
 	}
 
@@ -92,7 +116,7 @@ func TestErrors(t *testing.T) {
 		if err := os.Mkdir(dir, 0o750); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, "xr.yaml"), []byte(tc.xr), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, tc.file), []byte(tc.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 
