@@ -1,4 +1,5 @@
-// Package gitops has Argo CD's and Flux's interpreters tell the health of DittoServers.
+// Package gitops has Argo CD's and Flux's interpreters tell the health of DittoServers, and Argo
+// CD compare them with Git.
 package gitops
 
 import (
