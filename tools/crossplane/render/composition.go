@@ -24,7 +24,8 @@ import (
 type composition struct {
 	CompositeResource string `arg:"" help:"File of the composite resource (XR)." type:"existingfile"`
 	Composition       string `arg:"" help:"File of the Composition."             type:"existingfile"`
-	pipeline
+
+	Pipeline pipeline `embed:""`
 
 	ObservedResources string `help:"File or directory of composed resources."       placeholder:"PATH" type:"path"`
 	XRD               string `help:"File of the CompositeResourceDefinition (XRD)." placeholder:"PATH" required:"" type:"existingfile"`
@@ -36,7 +37,7 @@ func (c *composition) Run(k *kong.Context) error {
 	if err != nil {
 		return err
 	}
-	rsp, err := c.render(fns, func(addresses map[string]string) (*renderv1alpha1.RenderRequest, error) {
+	rsp, err := c.Pipeline.render(fns, func(addresses map[string]string) (*renderv1alpha1.RenderRequest, error) {
 		in.FunctionAddrs = addresses
 		return render.BuildCompositeRequest(in)
 	})
@@ -83,7 +84,7 @@ func (c *composition) load(fs afero.Fs) (render.CompositionInputs, []pkgv1.Funct
 			return in, nil, errors.Wrapf(err, "cannot load the observed resources %s", c.ObservedResources)
 		}
 	}
-	fns, required, err := c.pipeline.load(fs)
+	fns, required, err := c.Pipeline.load(fs)
 	in.RequiredResources = required
 	return in, fns, err
 }

@@ -41,7 +41,7 @@ type cli struct {
 type pipeline struct {
 	Functions string `arg:"" help:"File or directory of the Functions." type:"path"`
 
-	CrossplaneBinary    string   `help:"Binary of Crossplane itself."               placeholder:"PATH"      required:""  type:"existingfile"`
+	CrossplaneBinary    string   `help:"Binary of Crossplane itself."               placeholder:"PATH"      required:"" type:"existingfile"`
 	FunctionAnnotations []string `help:"Annotations for all Functions."             placeholder:"KEY=VALUE"`
 	RequiredResources   []string `help:"Files or directories of resources to read." placeholder:"PATH"      type:"path"`
 }

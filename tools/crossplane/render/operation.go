@@ -16,7 +16,8 @@ import (
 // operation renders an Operation.
 type operation struct {
 	Operation string `arg:"" help:"File of the Operation, or of a CronOperation." type:"existingfile"`
-	pipeline
+
+	Pipeline pipeline `embed:""`
 
 	IncludeFunctionResults bool `help:"Print the results of the Functions, too."`
 }
@@ -30,11 +31,11 @@ func (c *operation) Run(k *kong.Context) error {
 		return errors.Wrapf(err, "cannot load the Operation %s", c.Operation)
 	}
 	var fns []pkgv1.Function
-	if fns, in.RequiredResources, err = c.load(fs); err != nil {
+	if fns, in.RequiredResources, err = c.Pipeline.load(fs); err != nil {
 		return err
 	}
 
-	rsp, err := c.render(fns, func(addresses map[string]string) (*renderv1alpha1.RenderRequest, error) {
+	rsp, err := c.Pipeline.render(fns, func(addresses map[string]string) (*renderv1alpha1.RenderRequest, error) {
 		in.FunctionAddrs = addresses
 		return render.BuildOperationRequest(in)
 	})
