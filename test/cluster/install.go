@@ -58,7 +58,8 @@ func (n *node) installCrossplane(ctx context.Context) error {
 		"leaderElection": false,
 		"rbacManager":    map[string]any{"leaderElection": false},
 		"metrics":        map[string]any{"enabled": true},
-		"args":           n.crossplane,
+		// Each version that this cluster runs knows Operations, as a feature in alpha.
+		"args": append([]string{"--enable-operations"}, n.crossplane...),
 		// It may use what there is, as everything else here.
 		"resourcesCrossplane":  map[string]any{"limits": map[string]any{"cpu": "2"}},
 		"resourcesRBACManager": map[string]any{"limits": map[string]any{"cpu": "2"}},
