@@ -78,7 +78,7 @@ test: $(BIN)/function $(BIN)/crossplane $(BIN)/render $(RECONCILE) $(CORE) $(BIN
 .PHONY: e2e
 e2e: $(BIN)/cluster $(CLUSTER) $(BIN)/kwok xpkg ## Test on a real node, as make cluster runs one, or in the cluster of KUBECONFIG=FILE.
 	@go -C test/e2e test -c -o $(BIN)/e2e.test .
-	cd test/e2e && $(if $(TEST_CLUSTER),KUBECONFIG=$(TEST_CLUSTER),env -u KUBECONFIG $(AS_ROOT)) $(BIN)/e2e.test -test.timeout=40m -test.v -crossplane=$(CROSSPLANE) -crossplane-args='$(CROSSPLANE_ARGS)' $(if $(KEEP),-keep) $(if $(TIMES),-times=$(TIMES)) $(if $(SERVERS),-servers=$(SERVERS)) $(if $(RUN),-test.run='$(RUN)')
+	cd test/e2e && $(if $(TEST_CLUSTER),KUBECONFIG=$(TEST_CLUSTER),env -u KUBECONFIG $(AS_ROOT)) $(BIN)/e2e.test -test.timeout=40m -test.v -crossplane=$(CROSSPLANE) -crossplane-args='$(CROSSPLANE_ARGS)' $(if $(KEEP),-keep) $(if $(TIMES),-times=$(TIMES)) $(if $(SERVERS),-servers=$(SERVERS)) $(if $(WAVES),-waves='$(WAVES)') $(if $(RUN),-test.run='$(RUN)')
 
 .PHONY: xpkg
 xpkg: $(ARCHS:%=$(XPKG)-%.xpkg) $(CONFIGURATION).xpkg ## Build the function for each of ARCHS, and the Configuration for REGISTRY, into .cache/xpkg.

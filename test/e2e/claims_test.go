@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"syscall"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -14,13 +13,7 @@ func resized(s *scenario) {
 	srv := s.running("resized", basicSpec(), basicSecrets())
 	s.changePassword(srv)
 	const claim, large = "metadata-resized-0", 2 << 30
-	// size is that of the file system that the server has its metadata on.
-	size := func() int64 {
-		fs := syscall.Statfs_t{}
-		must(s, syscall.Statfs(s.proc(srv)+"/root/data/store/metadata", &fs))
-		return int64(fs.Blocks) * fs.Bsize
-	}
-	before := size()
+	before := s.metadataSize(srv)
 
 	s.expect("another size in the spec", "StorageInSync=False", func() string {
 		must(s, srv.patchSpec(s.ctx, map[string]any{"storage": map[string]any{"metadataSize": "2Gi"}}))
@@ -34,7 +27,7 @@ func resized(s *scenario) {
 			[]byte(`{"spec": {"resources": {"requests": {"storage": "2Gi"}}}}`), metav1.PatchOptions{})
 		must(s, err)
 		must(s, srv.awaitCondition(s.ctx, "StorageInSync", "True"))
-		after, got := size(), s.restartsOf(srv)
+		after, got := s.metadataSize(srv), s.restartsOf(srv)
 		if after <= before || after < large*9/10 {
 			return fmt.Sprintf("the file system has %d bytes, and had %d", after, before)
 		}
@@ -47,7 +40,7 @@ func resized(s *scenario) {
 		s.replacePod(srv)
 		s.knowsPassword(srv)
 		s.restartsOf(srv)
-		if after := size(); after < large*9/10 {
+		if after := s.metadataSize(srv); after < large*9/10 {
 			return fmt.Sprintf("the file system has %d bytes", after)
 		}
 		return "with its data, on the file system that has grown"

@@ -33,5 +33,6 @@ var (
 	crossplane     = flag.String("crossplane", "", "the version of Crossplane, unless the cluster's default")
 	crossplaneArgs = flag.String("crossplane-args", "", "arguments for Crossplane, with spaces between them")
 	servers        = flag.Int("servers", 40, "how many servers there are at once where many are")
+	everyWave      = flag.String("waves", "@every 20s", "when the servers of a fleet are restarted, a few at a time, as a CronOperation says it")
 	times          = flag.Int("times", 3, "how often what has a median and a worst case is measured")
 )

@@ -7,13 +7,16 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/yaml"
 
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
 )
@@ -25,29 +28,45 @@ const (
 	kwokLabel = "e2e/kwok"
 )
 
-// startKwok makes a node on which many servers cost nothing. The tests take the place of
-// the scheduler there, which would wait for claims to be bound, and end the pods that
-// are to be deleted: kwok would delete them by their names, and now and then hit the
-// next pod of that name.
+// A kwok stands for a node, from the first scenario that needs it to the end of the run.
+type kwok struct {
+	mu      sync.Mutex
+	node    bool // It is there, and its pods are bound and ended.
+	process *host.Process
+}
+
+// startKwok makes a node on which many servers cost nothing, unless another scenario has.
+// The tests take the place of the scheduler there, which would wait for claims to be
+// bound, and end the pods that are to be deleted: kwok would delete them by their names,
+// and now and then hit the next pod of that name.
 func startKwok(ctx context.Context, s *scenario) {
 	s.Helper()
-	n := &corev1.Node{
-		ObjectMeta: metav1.ObjectMeta{Name: kwokNode, Labels: map[string]string{kwokLabel: ""}, Annotations: map[string]string{"kwok.x-k8s.io/node": "fake"}},
-		Spec:       corev1.NodeSpec{Taints: []corev1.Taint{{Key: kwokLabel, Effect: corev1.TaintEffectNoSchedule}}},
-	}
-	_, err := s.cluster.CoreV1().Nodes().Create(ctx, n, metav1.CreateOptions{})
-	must(s, err)
+	s.kwok.mu.Lock()
+	defer s.kwok.mu.Unlock()
+	if !s.kwok.node {
+		n := &corev1.Node{
+			ObjectMeta: metav1.ObjectMeta{Name: kwokNode, Labels: map[string]string{kwokLabel: ""}, Annotations: map[string]string{"kwok.x-k8s.io/node": "fake"}},
+			Spec:       corev1.NodeSpec{Taints: []corev1.Taint{{Key: kwokLabel, Effect: corev1.TaintEffectNoSchedule}}},
+		}
+		_, err := s.cluster.CoreV1().Nodes().Create(ctx, n, metav1.CreateOptions{})
+		must(s, err)
 
-	f := informers.NewSharedInformerFactory(s.cluster, 0)
-	must(s, each(f.Core().V1().Pods().Informer(), func(p *corev1.Pod) {
-		retry(ctx, func() error { return syncPod(ctx, s.cluster, p) })
-	}))
-	f.Start(ctx.Done())
-	f.WaitForCacheSync(ctx.Done())
+		f := informers.NewSharedInformerFactory(s.cluster, 0)
+		must(s, each(f.Core().V1().Pods().Informer(), func(p *corev1.Pod) {
+			retry(ctx, func() error { return syncPod(ctx, s.cluster, p) })
+		}))
+		f.Start(ctx.Done())
+		f.WaitForCacheSync(ctx.Done())
+		s.kwok.node = true
+	}
+	// It may have ended together with the API server.
+	if p := s.kwok.process; p != nil && p.Alive() == nil {
+		return
+	}
 
 	bin, err := filepath.Abs(*binDir)
 	must(s, err)
-	dir := s.TempDir()
+	dir := s.whole.TempDir()
 	stages, err := kwokStages(ctx, dir)
 	must(s, err)
 	p, err := host.Command{
@@ -59,7 +78,8 @@ func startKwok(ctx context.Context, s *scenario) {
 		},
 	}.Start()
 	must(s, err)
-	s.Cleanup(p.Stop)
+	s.whole.Cleanup(p.Stop)
+	s.kwok.process = p
 }
 
 // syncPod binds a pod to kwok's node, or ends it if it is to be deleted.
@@ -111,8 +131,11 @@ func retry(ctx context.Context, f func() error) {
 	}
 }
 
-// kwokStages writes one file of the stages that come with kwok, by which nodes
-// and pods are Ready at once.
+// The tag of images that no pod of kwok's node starts with.
+const brokenTag = "broken"
+
+// kwokStages writes one file of the stages that come with kwok, by which nodes and pods
+// are Ready at once, but for pods with a broken image.
 func kwokStages(ctx context.Context, dir string) (string, error) {
 	mod, err := moduleDir(ctx, "kwok", "sigs.k8s.io/kwok")
 	if err != nil {
@@ -124,6 +147,11 @@ func kwokStages(ctx context.Context, dir string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("cannot read kwok stage: %w", err)
 		}
+		if strings.HasPrefix(f, "pod/") {
+			if b, err = withoutBroken(b); err != nil {
+				return "", err
+			}
+		}
 		stages = append(append(stages, "---\n"...), b...)
 	}
 	file := filepath.Join(dir, "stages.yaml")
@@ -131,6 +159,29 @@ func kwokStages(ctx context.Context, dir string) (string, error) {
 		return "", fmt.Errorf("cannot write kwok stages: %w", err)
 	}
 	return file, nil
+}
+
+// withoutBroken returns a stage of pods that leaves alone those with a broken image.
+func withoutBroken(stage []byte) ([]byte, error) {
+	o := map[string]any{}
+	if err := yaml.Unmarshal(stage, &o); err != nil {
+		return nil, fmt.Errorf("cannot parse kwok stage: %w", err)
+	}
+	all, _, err := unstructured.NestedSlice(o, "spec", "selector", "matchExpressions")
+	if err != nil {
+		return nil, fmt.Errorf("cannot read kwok stage: %w", err)
+	}
+	all = append(all, map[string]any{
+		"key": fmt.Sprintf(`.spec.containers.[] | select( .image | endswith(":%s") ) | .image`, brokenTag), "operator": "DoesNotExist",
+	})
+	if err := unstructured.SetNestedSlice(o, all, "spec", "selector", "matchExpressions"); err != nil {
+		return nil, fmt.Errorf("cannot change kwok stage: %w", err)
+	}
+	b, err := yaml.Marshal(o)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write kwok stage: %w", err)
+	}
+	return b, nil
 }
 
 // moduleDir returns the directory of a module that one of the modules in tools

@@ -28,7 +28,7 @@ func older(s *scenario) {
 			s.expect("the function upgraded under a server with an older template", oneRestart+", the hash is what it was, "+lost, func() string {
 				before, err := srv.hash(s.ctx)
 				must(s, err)
-				must(s, srv.annotate(s.ctx, "crossplane.io/paused", "false"))
+				must(s, srv.pause(s.ctx, "false"))
 				must(s, srv.awaitReason(s.ctx, "RestartPending", "UpToDate"))
 				got := s.restartsOf(srv)
 				if after, err := srv.hash(s.ctx); err == nil && after == before {
@@ -42,7 +42,7 @@ func older(s *scenario) {
 
 		srv, intact := s.older("older-manual", map[string]any{"rollout": map[string]any{"policy": "Manual"}})
 		s.expect("the same under Manual, and the pod deleted", cameBack+", 2 ConfigMaps", func() string {
-			got := s.held(srv, func() { must(s, srv.annotate(s.ctx, "crossplane.io/paused", "false")) }, "ManualPolicy", "lifecycle")
+			got := s.held(srv, func() { must(s, srv.pause(s.ctx, "false")) }, "ManualPolicy", "lifecycle")
 			return got + ", " + plural(len(s.allConfigMaps(srv)), "ConfigMap")
 		})
 		s.expect("then with a token", oneRestart+", "+lost, func() string {

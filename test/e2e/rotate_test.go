@@ -200,7 +200,7 @@ func latency(s *scenario) {
 
 	// The same again, with Crossplane out of the way.
 	for _, srv := range fleet {
-		must(s, srv.annotate(s.ctx, "crossplane.io/paused", "true"))
+		must(s, srv.pause(s.ctx, "true"))
 		must(s, srv.awaitPaused(s.ctx))
 		for range rotations {
 			floor = append(floor, s.floor(srv))

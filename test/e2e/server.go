@@ -81,10 +81,10 @@ func (s *server) patchSpec(ctx context.Context, spec map[string]any) error {
 	return s.cluster.patch(ctx, dittoServers.GroupVersion().String(), "DittoServer", s.Namespace, s.Name, map[string]any{"spec": spec})
 }
 
-// annotate annotates the DittoServer.
-func (s *server) annotate(ctx context.Context, key, value string) error {
+// pause has Crossplane leave the DittoServer alone, or no longer.
+func (s *server) pause(ctx context.Context, paused string) error {
 	return s.cluster.patch(ctx, dittoServers.GroupVersion().String(), "DittoServer", s.Namespace, s.Name, map[string]any{
-		"metadata": map[string]any{"annotations": map[string]any{key: value}},
+		"metadata": map[string]any{"annotations": map[string]any{"crossplane.io/paused": paused}},
 	})
 }
 

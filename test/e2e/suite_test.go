@@ -30,6 +30,9 @@ type suite struct {
 	restarts *restarts
 	starts   *starts
 	postgres postgres
+	kwok     kwok
+
+	whole *testing.T // The run, for what outlives a scenario.
 
 	kubeconfig string // Of a user who may do everything.
 
@@ -55,7 +58,7 @@ func newSuite(t *testing.T) *suite {
 
 	bin, err := filepath.Abs(*binDir)
 	must(t, err)
-	s := &suite{ctx: ctx, kubeconfig: usersCluster()}
+	s := &suite{ctx: ctx, whole: t, kubeconfig: usersCluster()}
 	t.Cleanup(s.print)
 	t.Cleanup(func() { must(t, s.postgres.stop()) })
 	if s.kubeconfig == "" {
