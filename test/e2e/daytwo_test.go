@@ -163,8 +163,8 @@ func newDayTwo(s *scenario) *dayTwo {
 	return d
 }
 
-// example puts the examples of Operations where the commands find them, with another
-// schedule, for the fleet alone.
+// example puts the examples of Operations where the commands find them, for the fleet
+// alone and with less to wait for.
 func (d *dayTwo) example(schedule string) {
 	d.Helper()
 	for _, example := range []string{"restart", "resize"} {
@@ -174,6 +174,7 @@ func (d *dayTwo) example(schedule string) {
 			b, err := os.ReadFile(f)
 			must(d, err)
 			text := regexp.MustCompile(`(?m)^(  schedule:).*$`).ReplaceAllString(string(b), "$1 '"+schedule+"'")
+			text = strings.ReplaceAll(text, "minReadySeconds: 60", "minReadySeconds: 3")
 			to := filepath.Join(d.dir, "example", example, filepath.Base(f))
 			must(d, os.MkdirAll(filepath.Dir(to), 0o750))
 			must(d, os.WriteFile(to, []byte(strings.ReplaceAll(text, documentedNamespace, dayTwoName)), 0o600))
