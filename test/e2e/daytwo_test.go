@@ -63,17 +63,21 @@ func dayTwoDocs(s *scenario) {
 	var down *server
 	stops := s.documented("docs/day-two.md", "When a wave stops")
 	s.expect("an image that no registry has", "1 server down, named by three waves that restart nothing; 2 times "+noRestart, func() string {
+		d.cron.missed()
 		d.image(imageMissing)
 		down = d.awaitDown()
-		d.run(stops[0])
+		for !slices.Contains(d.cron.next().applied(), down.String()) {
+			continue
+		}
 		for range 3 {
 			w := d.cron.next()
-			for ; slices.Contains(w.applied(), down.String()); w = d.cron.next() {
-				continue
-			}
 			if got := w.named("unhealthy", "inFlight"); len(w.applied()) > 0 || !slices.Equal(got, []string{down.String()}) {
 				return w.text()
 			}
+		}
+		d.run(stops[0])
+		for _, m := range inline.FindAllStringSubmatch(s.section("docs/day-two.md", "When a wave stops"), -1) {
+			d.run(m[1])
 		}
 		seen := []string{}
 		for _, srv := range fleet {
@@ -132,10 +136,13 @@ func dayTwoDocs(s *scenario) {
 		for _, block := range s.documented("docs/day-two.md", "Larger volumes") {
 			d.run(block, "20Gi", "2Gi")
 		}
+		must(s, await(s.ctx, "the file system to grow", func(context.Context) error {
+			if now := s.metadataSize(fleet[0]); now <= before {
+				return fmt.Errorf("it has %d bytes, and had %d", now, before)
+			}
+			return nil
+		}))
 		must(s, fleet[0].awaitCondition(s.ctx, "StorageInSync", "True"))
-		if now := s.metadataSize(fleet[0]); now <= before {
-			return fmt.Sprintf("the file system has %d bytes, and had %d", now, before)
-		}
 		return "StorageInSync=True, the file system has grown, " + s.restartsOf(fleet[0])
 	})
 }
@@ -186,7 +193,7 @@ func (d *dayTwo) example(schedule string) {
 			}
 			d.Cleanup(func() {
 				if r, err := d.cluster.kind(operationsVersion, "CronOperation", ""); err == nil {
-					must(d, r.Delete(context.WithoutCancel(d.ctx), name, metav1.DeleteOptions{}))
+					_ = r.Delete(context.WithoutCancel(d.ctx), name, metav1.DeleteOptions{}) // If it was created.
 				}
 			})
 		}
@@ -200,7 +207,7 @@ func (d *dayTwo) run(commands string, replace ...string) {
 		documentedComposition, "composition "+dayTwoName+" ", documentedNamespace, dayTwoName, documentedServer, d.servers[0].Name,
 	)...).Replace(commands)
 	// The operator's kind has the same name, and another scenario brings it.
-	commands = regexp.MustCompile(`\b(dittoservers?)([ /])`).ReplaceAllString(commands, "dittoservers.dittofs.io$2")
+	commands = regexp.MustCompile(`(kubectl [a-z]+) dittoservers? `).ReplaceAllString(commands, "$1 dittoservers.dittofs.io ")
 	d.shell(d.dir, d.kubeconfigOf(d.servers[0]), commands)
 }
 

@@ -58,7 +58,7 @@ func (s *scenario) cron(name, schedule string, input map[string]any) *cron {
 	must(s, s.cluster.apply(s.ctx, &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": operationsVersion, "kind": "CronOperation", "metadata": map[string]any{"name": name},
 		"spec": map[string]any{
-			"schedule": schedule, "concurrencyPolicy": "Forbid", "successfulHistoryLimit": 100, "failedHistoryLimit": 100,
+			"schedule": schedule, "concurrencyPolicy": "Forbid", "successfulHistoryLimit": int64(100), "failedHistoryLimit": int64(100),
 			"operationTemplate": map[string]any{"spec": map[string]any{
 				"mode": "Pipeline",
 				"pipeline": []any{map[string]any{
