@@ -46,6 +46,8 @@ EXAMPLE ?= example/basic
 FUZZTIME ?= 30s
 LOAD ?= 60s
 ROUNDS ?= 40
+SIZES ?= 100 300 1000
+IDLE ?= 5m
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # As root, with this user's Go.
@@ -135,6 +137,11 @@ fmt: $(BIN)/golangci-lint ## Format.
 .PHONY: bench
 bench: $(BIN)/function $(BIN)/echo $(XPKG)-amd64.xpkg ## Measure the function beside one that does nothing, in ROUNDS (default 40). WRITE=1 puts it into the README.
 	go test ./test/bench -count=1 -run='^TestSpeed$$' -v -rounds=$(ROUNDS) $(if $(WRITE),-write)
+
+.PHONY: scale
+scale: $(BIN)/cluster $(CLUSTER) $(BIN)/kwok xpkg ## Measure SIZES (default "100 300 1000") of DittoServers on one Crossplane, and IDLE (default 5m) of nothing. WRITE=1 puts it into the README.
+	@go -C test/e2e test -c -o $(BIN)/e2e.test .
+	cd test/e2e && env -u KUBECONFIG $(AS_ROOT) $(BIN)/e2e.test -test.timeout=3h -test.v -test.run='^TestScale$$' -crossplane=$(CROSSPLANE) -crossplane-args='$(CROSSPLANE_ARGS)' -sizes='$(SIZES)' -idle=$(IDLE) $(if $(KEEP),-keep) $(if $(WRITE),-write)
 
 .PHONY: load
 load: ## Keep two replicas busy for LOAD (default 60s), and renew their certificates and kill one of them meanwhile.

@@ -23,6 +23,7 @@ import (
 
 	"github.com/dittofs/function-dittoserver/internal/functest"
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
+	"github.com/dittofs/function-dittoserver/internal/functest/markdown"
 )
 
 var (
@@ -112,7 +113,7 @@ func TestSpeed(t *testing.T) {
 	if !*write {
 		return
 	}
-	rewrite(t, filepath.Join(root, "README.md"), text.String())
+	markdown.Rewrite(t, filepath.Join(root, "README.md"), "make bench", text.String())
 	if err := os.WriteFile(filepath.Join(root, "docs", "speed.svg"), chart(seen), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -220,24 +221,6 @@ func sizeOf(t *testing.T, file string) string {
 		t.Fatal(err)
 	}
 	return fmt.Sprintf("%.1f MB", float64(info.Size())/1e6)
-}
-
-// rewrite puts a text between the marks in a file.
-func rewrite(t *testing.T, file, text string) {
-	t.Helper()
-	const begin, end = "<!-- make bench writes this. -->\n", "<!-- As far as here. -->\n"
-	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(b), begin)
-	_, after, okToo := strings.Cut(rest, end)
-	if !ok || !okToo {
-		t.Fatalf("%s does not have the marks %q and %q", file, begin, end)
-	}
-	if err := os.WriteFile(file, []byte(before+begin+"\n"+text+"\n"+end+after), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // chart draws the medians as bars, beside the echo, which is 1.

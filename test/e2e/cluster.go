@@ -164,7 +164,12 @@ const (
 // await waits until a condition holds. The condition returns an error that
 // says what is missing.
 func await(ctx context.Context, what string, cond func(context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, awaitTimeout, fmt.Errorf("not within %s", awaitTimeout))
+	return awaitFor(ctx, awaitTimeout, what, cond)
+}
+
+// awaitFor is await with another limit.
+func awaitFor(ctx context.Context, limit time.Duration, what string, cond func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not within %s", limit))
 	defer cancel()
 	for wait := minPollInterval; ; wait = min(wait*3/2, maxPollInterval) {
 		err := cond(ctx)

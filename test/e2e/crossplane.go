@@ -23,9 +23,13 @@ const crossplaneNamespace = "crossplane-system"
 
 // The apps of Crossplane's namespace.
 const (
-	appCrossplane = "crossplane"
-	appFunction   = functionName
+	appCrossplane  = "crossplane"
+	appRBACManager = "crossplane-rbac-manager"
+	appFunction    = functionName
 )
+
+// A program of the node.
+const apiServer = "kube-apiserver"
 
 // podsOf returns the pods of an app, but those that are to end.
 func (s *suite) podsOf(ctx context.Context, app string) ([]corev1.Pod, error) {
@@ -107,11 +111,12 @@ func (s *scenario) awaitApp(app string, n int) {
 	}))
 }
 
-// usage is what apps have used so far: CPU, and the most memory.
+// usage is what apps and the API server have used so far: CPU of all of an app's pods,
+// and memory of the one that has the most.
 func (s *scenario) usage() map[string]host.Usage {
 	s.Helper()
 	all := map[string]host.Usage{}
-	for _, app := range []string{appFunction, appCrossplane} {
+	for _, app := range []string{appFunction, appCrossplane, appRBACManager} {
 		pods, err := s.podsOf(s.ctx, app)
 		must(s, err)
 		var u host.Usage
@@ -121,11 +126,15 @@ func (s *scenario) usage() map[string]host.Usage {
 			for _, pid := range pids {
 				one, err := host.UsageOf(pid)
 				must(s, err)
-				u.CPU, u.Peak = u.CPU+one.CPU, u.Peak+one.Peak
+				u = host.Usage{CPU: u.CPU + one.CPU, Resident: max(u.Resident, one.Resident), Peak: max(u.Peak, one.Peak)}
 			}
 		}
 		all[app] = u
 	}
+	pid, err := s.node.program(apiServer)
+	must(s, err)
+	all[apiServer], err = host.UsageOf(pid)
+	must(s, err)
 	return all
 }
 

@@ -17,7 +17,11 @@ func TestMain(m *testing.M) {
 }
 
 func TestEndToEnd(t *testing.T) {
-	s := newSuite(t)
+	var args []string
+	if hasBreaker(*crossplane) {
+		args = append(args, manyChanges)
+	}
+	s := newSuite(t, args...)
 
 	// How users get there.
 	if !s.run(t, 0, "Start", needsNode(start)) || !s.run(t, 0, "Configuration", needsNode(configuration)) ||

@@ -25,9 +25,9 @@ type node struct {
 // machine is the address of this machine as the cluster sees it.
 const machine = "198.19.255.2"
 
-// startNode brings up a cluster, with Crossplane and without the function. If there is one
-// beside an error, it has to be stopped as well.
-func startNode(ctx context.Context, bin string) (*node, error) {
+// startNode brings up a cluster, with Crossplane and its arguments and without the
+// function. If there is one beside an error, it has to be stopped as well.
+func startNode(ctx context.Context, bin string, crossplaneArgs ...string) (*node, error) {
 	abs, err := filepath.Abs(root)
 	if err != nil {
 		return nil, fmt.Errorf("cannot find the repository: %w", err)
@@ -43,10 +43,7 @@ func startNode(ctx context.Context, bin string) (*node, error) {
 	if *crossplane != "" {
 		args = append(args, "-crossplane="+*crossplane)
 	}
-	if hasBreaker(*crossplane) {
-		args = append(args, "-crossplane-arg="+manyChanges)
-	}
-	for a := range strings.FieldsSeq(*crossplaneArgs) {
+	for _, a := range crossplaneArgs {
 		args = append(args, "-crossplane-arg="+a)
 	}
 	if err := n.command(ctx, args...); err != nil {

@@ -180,7 +180,7 @@ func latency(s *scenario) {
 		before, _ := s.watchEvents(s)
 		for range rotations {
 			for _, srv := range fleet {
-				took = append(took, s.untilPatched(srv))
+				took = append(took, s.untilPatched(srv, "jwt"))
 			}
 		}
 		for _, srv := range fleet {
@@ -212,19 +212,19 @@ func latency(s *scenario) {
 	s.measure("ratio of the medians", fmt.Sprintf("%.1f", float64(median(took))/float64(median(floor))), elapsed)
 }
 
-// untilPatched rotates the JWT key and returns the time until the hash changes,
-// as a watch of the StatefulSet sees it.
-func (s *scenario) untilPatched(srv *server) time.Duration {
+// untilPatched rotates the JWT key in a Secret and returns the time until the hash
+// changes, as a watch of the StatefulSet sees it.
+func (s *scenario) untilPatched(srv *server, secret string) time.Duration {
 	s.Helper()
 	must(s, srv.awaitRollout(s.ctx))
 	old, err := srv.hash(s.ctx)
 	must(s, err)
-	w, err := s.cluster.AppsV1().StatefulSets(srv.Namespace).Watch(s.ctx, metav1.ListOptions{})
+	w, err := s.cluster.AppsV1().StatefulSets(srv.Namespace).Watch(s.ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + srv.Name})
 	must(s, err)
 	defer w.Stop()
 
 	start := time.Now()
-	must(s, srv.setSecret(s.ctx, "jwt", map[string]string{"key": newKey()}))
+	must(s, srv.setSecret(s.ctx, secret, map[string]string{"key": newKey()}))
 	must(s, awaitEvent(s.ctx, w, "a new hash", func(ss *appsv1.StatefulSet) bool {
 		return ss.Spec.Template.Annotations[hashAnnotation] != old
 	}))

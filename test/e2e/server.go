@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -211,12 +212,17 @@ func (s *server) awaitRollout(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("cannot get StatefulSet: %w", err)
 		}
-		st := sts.Status
-		if st.ObservedGeneration < sts.Generation || st.ReadyReplicas != *sts.Spec.Replicas || st.UpdatedReplicas != *sts.Spec.Replicas || st.CurrentRevision != st.UpdateRevision {
-			return fmt.Errorf("generation %d: status is %+v", sts.Generation, st)
-		}
-		return nil
+		return rolledOut(sts)
 	})
+}
+
+// rolledOut returns an error unless the StatefulSet controller has done what it was told.
+func rolledOut(sts *appsv1.StatefulSet) error {
+	st := sts.Status
+	if st.ObservedGeneration < sts.Generation || st.ReadyReplicas != *sts.Spec.Replicas || st.UpdatedReplicas != *sts.Spec.Replicas || st.CurrentRevision != st.UpdateRevision {
+		return fmt.Errorf("generation %d: status is %+v", sts.Generation, st)
+	}
+	return nil
 }
 
 // reconcile makes Crossplane reconcile the DittoServer, and waits until the

@@ -44,9 +44,9 @@ type suite struct {
 // How long before the test binary's own timeout everything is stopped.
 const grace = 20 * time.Second
 
-// newSuite brings up a cluster in which packages can be installed, or connects to the one
-// of KUBECONFIG.
-func newSuite(t *testing.T) *suite {
+// newSuite brings up a cluster in which packages can be installed, whose Crossplane gets
+// arguments beside those of the command line, or connects to the one of KUBECONFIG.
+func newSuite(t *testing.T, args ...string) *suite {
 	t.Helper()
 
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -62,7 +62,7 @@ func newSuite(t *testing.T) *suite {
 	t.Cleanup(s.print)
 	t.Cleanup(func() { must(t, s.postgres.stop()) })
 	if s.kubeconfig == "" {
-		s.node, err = startNode(ctx, bin)
+		s.node, err = startNode(ctx, bin, append(args, strings.Fields(*crossplaneArgs)...)...)
 		if s.node != nil {
 			t.Cleanup(func() { s.end(t) })
 		}
