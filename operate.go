@@ -3,6 +3,7 @@ package main
 import (
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
@@ -15,6 +16,9 @@ import (
 
 // operate takes a step of an Operation, which works on many DittoServers.
 func (f *Function) operate(kind string, req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse) error {
+	// All Operations with one Input make the same request, until it is known what they
+	// require. If Crossplane kept answers, each would repeat what the one before it did.
+	rsp.Meta.Ttl = durationpb.New(0)
 	if req.GetObserved().GetComposite().GetResource() != nil {
 		return problems(response.ReasonInvalidInput, field.ErrorList{field.Invalid(field.NewPath("input", "kind"), kind,
 			"is for the pipeline of an Operation. In that of a Composition it must be "+v1beta1.KindInput)})
