@@ -242,13 +242,18 @@ func TestResize(t *testing.T) {
 		},
 		"LabelOfAnother": {
 			reason: "A claim of another server only looks like this one's.",
-			when:   func(_ *testing.T, c cluster) { c.change("metadata", "other", "metadata", "labels", "dittofs.io/server") },
-			want:   refused(`a/files, spec.storage.metadataSize: claim "metadata-files-0" is somebody else's`),
+			when: func(_ *testing.T, c cluster) {
+				c.change("metadata", "other", "metadata", "labels", "dittofs.io/server")
+			},
+			want: refused(`a/files, spec.storage.metadataSize: claim "metadata-files-0" is somebody else's`),
 		},
 		"NoLabel": {
 			reason: "A claim that was restored from a backup may have no labels.",
-			when:   func(t *testing.T, c cluster) { t.Helper(); c["metadata"] = functest.Without(t, c["metadata"], "metadata.labels") },
-			want:   grown,
+			when: func(t *testing.T, c cluster) {
+				t.Helper()
+				c["metadata"] = functest.Without(t, c["metadata"], "metadata.labels")
+			},
+			want: grown,
 		},
 		"NoStatefulSet": {
 			reason: "Without its StatefulSet, nobody knows whose claims these are.",

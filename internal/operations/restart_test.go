@@ -149,7 +149,10 @@ func TestRestart(t *testing.T) {
 	}
 
 	one := func(name string, states ...state) func(*testing.T) []*structpb.Struct {
-		return func(t *testing.T) []*structpb.Struct { t.Helper(); return []*structpb.Struct{dittoServer(t, name, states...)} }
+		return func(t *testing.T) []*structpb.Struct {
+			t.Helper()
+			return []*structpb.Struct{dittoServer(t, name, states...)}
+		}
 	}
 	// beside returns two servers: w waits and is healthy, and s is what a case is about.
 	beside := func(states ...state) func(*testing.T) []*structpb.Struct {
