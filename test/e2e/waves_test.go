@@ -33,8 +33,8 @@ const (
 	fleetMended = "marmos91c/dittofs:v0.29.2"
 )
 
-// A fleet of servers that are restarted in waves, and what was seen of them.
-type fleet struct {
+// A fleetInWaves is servers that are restarted in waves, and what was seen of them.
+type fleetInWaves struct {
 	*scenario
 
 	servers    []*server // That are to be restarted, in the order in which they are.
@@ -53,7 +53,7 @@ type fleet struct {
 // back, and goes on when that is mended.
 func waves(s *scenario) {
 	startKwok(s.ctx, s)
-	f := newFleet(s)
+	f := newFleetInWaves(s)
 	all := plural(len(f.servers), "server")
 
 	s.expect(all+" under the Input's Manual, and another image in the Input", "all wait, 0 restarts", func() string {
@@ -157,11 +157,11 @@ func waves(s *scenario) {
 	f.measureWaves()
 }
 
-// newFleet creates the servers, which are ready then.
-func newFleet(s *scenario) *fleet {
+// newFleetInWaves creates the servers, which are ready then.
+func newFleetInWaves(s *scenario) *fleetInWaves {
 	s.Helper()
 	const namespaces, perNamespace = 3, 10
-	f := &fleet{scenario: s, specs: map[*server]map[string]any{}, named: map[string]int{}}
+	f := &fleetInWaves{scenario: s, specs: map[*server]map[string]any{}, named: map[string]int{}}
 	must(s, s.composition(fleetName, fleetInput(fleetFirst)))
 	for i := range namespaces {
 		ns := fmt.Sprintf("%s-%d", fleetName, i)
@@ -203,7 +203,7 @@ func fleetInput(image string) map[string]any {
 }
 
 // manifest is a DittoServer of the fleet as its users have it.
-func (f *fleet) manifest(srv *server) *unstructured.Unstructured {
+func (f *fleetInWaves) manifest(srv *server) *unstructured.Unstructured {
 	label, jwt := "yes", "jwt"
 	if slices.Contains(f.others, srv) {
 		label = "no"
@@ -225,7 +225,7 @@ func (f *fleet) manifest(srv *server) *unstructured.Unstructured {
 
 // decided is the spec of a DittoServer without what Crossplane, the tests (reconcile) and
 // the waves write.
-func (f *fleet) decided(srv *server) map[string]any {
+func (f *fleetInWaves) decided(srv *server) map[string]any {
 	f.Helper()
 	xr, err := srv.xr(f.ctx)
 	must(f, err)
@@ -241,7 +241,7 @@ func (f *fleet) decided(srv *server) map[string]any {
 }
 
 // except are all servers but some.
-func (f *fleet) except(some ...[]*server) []*server {
+func (f *fleetInWaves) except(some ...[]*server) []*server {
 	all := slices.Concat(f.servers, f.others, []*server{f.paused, f.secretless})
 	return slices.DeleteFunc(all, func(srv *server) bool {
 		return slices.ContainsFunc(some, func(s []*server) bool { return slices.Contains(s, srv) })
@@ -249,7 +249,7 @@ func (f *fleet) except(some ...[]*server) []*server {
 }
 
 // serversOf are the servers of some names.
-func (f *fleet) serversOf(names []string) (some []*server) {
+func (f *fleetInWaves) serversOf(names []string) (some []*server) {
 	for _, srv := range f.except() {
 		if slices.Contains(names, srv.String()) {
 			some = append(some, srv)
@@ -260,7 +260,7 @@ func (f *fleet) serversOf(names []string) (some []*server) {
 
 // upgrade puts another image into the Input, while no wave comes, and waits until all wait
 // for it that can.
-func (f *fleet) upgrade(image string) {
+func (f *fleetInWaves) upgrade(image string) {
 	f.Helper()
 	if f.cron != nil {
 		f.cron.pause()
@@ -295,14 +295,14 @@ func (f *fleet) upgrade(image string) {
 }
 
 // wave waits for the next wave.
-func (f *fleet) wave() operation {
+func (f *fleetInWaves) wave() operation {
 	f.Helper()
 	w := f.cron.next()
 	f.sawWave(w)
 	return w
 }
 
-func (f *fleet) sawWave(w operation) {
+func (f *fleetInWaves) sawWave(w operation) {
 	f.Helper()
 	f.Log(w.created.Format(time.TimeOnly), w.name, plural(int(w.failures), "failure"), w.text())
 	f.waves = append(f.waves, w)
@@ -315,7 +315,7 @@ func (f *fleet) sawWave(w operation) {
 }
 
 // run waits until servers run with an image.
-func (f *fleet) run(names []string, image string) {
+func (f *fleetInWaves) run(names []string, image string) {
 	f.Helper()
 	f.startedWith(names, image)
 	must(f, onEach(f.serversOf(names), func(srv *server) error {
@@ -327,7 +327,7 @@ func (f *fleet) run(names []string, image string) {
 }
 
 // startedWith waits until the pods of servers have an image.
-func (f *fleet) startedWith(names []string, image string) {
+func (f *fleetInWaves) startedWith(names []string, image string) {
 	f.Helper()
 	must(f, onEach(f.serversOf(names), func(srv *server) error {
 		return await(f.ctx, srv.String()+" to have the image "+image, func(ctx context.Context) error {
@@ -344,7 +344,7 @@ func (f *fleet) startedWith(names []string, image string) {
 }
 
 // untilNamed waits for waves until each of some servers was restarted by one, and runs.
-func (f *fleet) untilNamed(some []*server, image string) {
+func (f *fleetInWaves) untilNamed(some []*server, image string) {
 	f.Helper()
 	left := map[string]bool{}
 	for _, srv := range some {
@@ -363,7 +363,7 @@ func (f *fleet) untilNamed(some []*server, image string) {
 }
 
 // restarts says whether each of some servers was restarted so often since the last time.
-func (f *fleet) restarts(of []*server, n int) string {
+func (f *fleetInWaves) restarts(of []*server, n int) string {
 	f.Helper()
 	for _, srv := range of {
 		if got := f.restartsSince(srv); got != (count{revisions: n, pods: n}).String() {
@@ -377,7 +377,7 @@ func (f *fleet) restarts(of []*server, n int) string {
 }
 
 // onlyTokens says whether waves have written nothing but tokens, and own nothing else.
-func (f *fleet) onlyTokens() string {
+func (f *fleetInWaves) onlyTokens() string {
 	f.Helper()
 	for _, srv := range f.servers {
 		xr, err := srv.xr(f.ctx)
@@ -409,7 +409,7 @@ func (f *fleet) onlyTokens() string {
 }
 
 // late are the servers that could not be restarted by the waves so far.
-func (f *fleet) late() {
+func (f *fleetInWaves) late() {
 	f.Helper()
 	some := []*server{f.paused, f.secretless}
 	f.expect("the paused one resumed, and the missing Secret back", "2 times 1 restart, 0 restarts", func() string {
@@ -422,7 +422,7 @@ func (f *fleet) late() {
 }
 
 // gitOps are those who have the DittoServers in Git, without the tokens of waves.
-func (f *fleet) gitOps() {
+func (f *fleetInWaves) gitOps() {
 	f.Helper()
 	token := func(srv *server) string {
 		xr, err := srv.xr(f.ctx)
@@ -463,7 +463,7 @@ func (f *fleet) gitOps() {
 }
 
 // measureWaves puts all waves into the table as they happened.
-func (f *fleet) measureWaves() {
+func (f *fleetInWaves) measureWaves() {
 	for i, w := range f.waves {
 		to := time.Now()
 		if i+1 < len(f.waves) {
