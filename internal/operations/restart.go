@@ -145,6 +145,7 @@ func heldFor(s *server) string {
 		if s.current(status.TypeRestartPending) {
 			return reason
 		}
+	default:
 	}
 	return ""
 }
