@@ -163,11 +163,11 @@ func TestMessages(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := ""
-			for _, err := range errorsOf[Restart](t, tc.input) {
-				got += err.Error()
+			errs := errorsOf[Restart](t, tc.input)
+			if len(errs) != 1 {
+				t.Fatalf("%s\nWant one error, got %v", tc.reason, errs)
 			}
-			if diff := cmp.Diff(tc.want, got); diff != "" {
+			if diff := cmp.Diff(tc.want, errs[0].Error()); diff != "" {
 				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
 			}
 		})

@@ -2,6 +2,7 @@ package operations
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -171,9 +172,7 @@ func TestRestart(t *testing.T) {
 	// lets is the answer if s counts as available, and is not restarted.
 	lets := func(servers int, groups output) want {
 		o := output{"selected": 2, "maxUnavailable": 1, "restarted": some("a/w")}
-		for k, v := range groups {
-			o[k] = v
-		}
+		maps.Copy(o, groups)
 		return want{Restarted: []string{"a/w"}, Output: o, Message: fmt.Sprintf("Restarts a/w. 0 of %d wait for the next wave", servers)}
 	}
 
@@ -205,6 +204,7 @@ func TestRestart(t *testing.T) {
 			reason: "The order should be that of namespaces and names, whatever the one in which they come.",
 			input:  "maxUnavailable: 2",
 			servers: func(t *testing.T) []*structpb.Struct {
+				t.Helper()
 				return []*structpb.Struct{dittoServer(t, "b/a", waiting), dittoServer(t, "a/c", waiting), dittoServer(t, "a-b/a", waiting), dittoServer(t, "a/b", waiting)}
 			},
 			want: want{
@@ -219,9 +219,12 @@ func TestRestart(t *testing.T) {
 			want:    blocks("inFlight", "a/s", "In flight: a/s"),
 		},
 		"TokenGivenToAll": {
-			reason:  "While all have got their tokens there is nothing to do, and nobody has to look.",
-			input:   "maxUnavailable: 100%",
-			servers: func(t *testing.T) []*structpb.Struct { return many(t, "a/", 3, given) },
+			reason: "While all have got their tokens there is nothing to do, and nobody has to look.",
+			input:  "maxUnavailable: 100%",
+			servers: func(t *testing.T) []*structpb.Struct {
+				t.Helper()
+				return many(t, "a/", 3, given)
+			},
 			want: want{
 				Output:  output{"selected": 3, "maxUnavailable": 3, "inFlight": some(numbers("a/", 0, 3)...)},
 				Message: "Restarts nothing: none of 3 waits for it",
@@ -260,6 +263,7 @@ func TestRestart(t *testing.T) {
 		"OlderCrossplane": {
 			reason: "Conditions that do not say of which spec they are count if the status is of the newest.",
 			servers: func(t *testing.T) []*structpb.Struct {
+				t.Helper()
 				return []*structpb.Struct{dittoServer(t, "a/s", waiting, edited("RestartPending", "observedGeneration", nil))}
 			},
 			want: want{
@@ -400,6 +404,7 @@ func TestRestart(t *testing.T) {
 		"ManyDownAndWaiting": {
 			reason: "All that are down are restarted, whatever the limit is.",
 			servers: func(t *testing.T) []*structpb.Struct {
+				t.Helper()
 				return append(many(t, "a/", 3, waiting, isDown), many(t, "b/", 2, waiting)...)
 			},
 			want: want{
@@ -412,8 +417,11 @@ func TestRestart(t *testing.T) {
 			},
 		},
 		"UnreadyButServing": {
-			reason:  "Servers that are not ready for their load balancers still serve, and can become worse: they take turns.",
-			servers: func(t *testing.T) []*structpb.Struct { return many(t, "a/", 3, waiting, unready) },
+			reason: "Servers that are not ready for their load balancers still serve, and can become worse: they take turns.",
+			servers: func(t *testing.T) []*structpb.Struct {
+				t.Helper()
+				return many(t, "a/", 3, waiting, unready)
+			},
 			want: want{
 				Restarted: []string{"a/000"},
 				Output: output{
@@ -427,6 +435,7 @@ func TestRestart(t *testing.T) {
 			reason: "Those that are unready beside the ones that wait leave less for them, and healthy ones come after both.",
 			input:  "maxUnavailable: 3",
 			servers: func(t *testing.T) []*structpb.Struct {
+				t.Helper()
 				return slices.Concat(many(t, "a/", 2, unready), many(t, "b/", 2, waiting, unready), many(t, "c/", 1, waiting))
 			},
 			want: want{
@@ -441,6 +450,7 @@ func TestRestart(t *testing.T) {
 		"UnreadyAfterRestart": {
 			reason: "If a server does not become healthy by its restart, the others keep what they have.",
 			servers: func(t *testing.T) []*structpb.Struct {
+				t.Helper()
 				return append(many(t, "a/", 1, unready), many(t, "b/", 2, waiting, unready)...)
 			},
 			want: want{
@@ -506,6 +516,7 @@ func TestRestart(t *testing.T) {
 		"InFlightAndUnhealthy": {
 			reason: "All that is unavailable is said, and why.",
 			servers: func(t *testing.T) []*structpb.Struct {
+				t.Helper()
 				return []*structpb.Struct{dittoServer(t, "a/a", waiting), dittoServer(t, "a/b", given), dittoServer(t, "a/c", isDown)}
 			},
 			want: want{
@@ -517,6 +528,7 @@ func TestRestart(t *testing.T) {
 			reason: "A percentage is one of the servers that count.",
 			input:  "maxUnavailable: 25%",
 			servers: func(t *testing.T) []*structpb.Struct {
+				t.Helper()
 				return append(many(t, "a/", 11, waiting), many(t, "b/", 5, paused)...)
 			},
 			want: want{
@@ -529,6 +541,7 @@ func TestRestart(t *testing.T) {
 			reason: "What is said of a large fleet is of a limited length, but all of it is counted and done.",
 			input:  "maxUnavailable: 60",
 			servers: func(t *testing.T) []*structpb.Struct {
+				t.Helper()
 				return many(t, "a/", 120, waiting)
 			},
 			want: want{
@@ -544,6 +557,7 @@ func TestRestart(t *testing.T) {
 			reason: "Servers without the labels neither count nor restart.",
 			input:  `selector: {matchLabels: {ring: "1"}}`,
 			servers: func(t *testing.T) []*structpb.Struct {
+				t.Helper()
 				return []*structpb.Struct{
 					dittoServer(t, "a/a", isDown), dittoServer(t, "a/b", waiting, labelled("ring", "2")), dittoServer(t, "a/c", waiting, labelled("ring", "1")),
 				}
@@ -557,6 +571,7 @@ func TestRestart(t *testing.T) {
 			reason: "Servers of other namespaces neither count nor restart.",
 			input:  "selector: {namespaces: [c, a]}\nmaxUnavailable: 2",
 			servers: func(t *testing.T) []*structpb.Struct {
+				t.Helper()
 				return []*structpb.Struct{dittoServer(t, "b/s", isDown), dittoServer(t, "c/s", waiting), dittoServer(t, "a/s", waiting), dittoServer(t, "d/s", waiting)}
 			},
 			want: want{
@@ -568,6 +583,7 @@ func TestRestart(t *testing.T) {
 			reason: "A server has to be in one of the namespaces and to have all of the labels.",
 			input:  "selector: {namespaces: [a], matchLabels: {ring: \"1\"}}\nmaxUnavailable: 5",
 			servers: func(t *testing.T) []*structpb.Struct {
+				t.Helper()
 				return []*structpb.Struct{
 					dittoServer(t, "a/a", waiting, labelled("ring", "1")), dittoServer(t, "a/b", waiting), dittoServer(t, "b/a", waiting, labelled("ring", "1")),
 				}
