@@ -185,7 +185,7 @@ func TestOperateErrors(t *testing.T) {
 		},
 		"EarlierStep": {
 			reason: "Two steps that write one object do not know of each other.", input: restartInput, edit: taken,
-			want: `an earlier step of the pipeline desires a resource with the name "team-a/files", which this function uses. Give that resource another name there, or remove a second step of this function`,
+			want: `an earlier step of the pipeline desires a resource with the name "team-a/files", which this function uses. Give that resource another name in the Composition or the Operation, or remove a second step of this function`,
 		},
 		"NoRights": {
 			reason: "Whoever reads it has to know what to apply.", input: resizeInput,

@@ -62,7 +62,7 @@ func free(rsp *fnv1.RunFunctionResponse, names []string) error {
 	for _, name := range names {
 		if _, taken := rsp.GetDesired().GetResources()[name]; taken {
 			return FatalError{Reason: ReasonNameTaken, Err: errors.Errorf(
-				"an earlier step of the pipeline desires a resource with the name %q, which this function uses. Give that resource another name there, or remove a second step of this function", name)}
+				"an earlier step of the pipeline desires a resource with the name %q, which this function uses. Give that resource another name in the Composition or the Operation, or remove a second step of this function", name)}
 		}
 	}
 	return nil
