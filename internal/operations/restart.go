@@ -1,6 +1,7 @@
 package operations
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -153,8 +154,13 @@ func heldFor(s *server) string {
 // run restarts the servers that are down and wait, as they cannot become worse, and so
 // many of the others as may be unavailable beside all that are. One that is ailing is
 // unavailable already, but its clients may not know: it only has to count itself no more.
+//
+// Who has waited longest comes first. In the order of names alone, the last would never
+// be restarted if changes came faster than waves can follow.
 func (w *wave) run(selected, maxUnavailable int) *Result {
 	unavailable := len(w.inFlight) + len(w.unhealthy)
+	slices.SortFunc(w.ailing, byWaiting)
+	slices.SortFunc(w.ready, byWaiting)
 	ailing, laterAiling := split(w.ailing, maxUnavailable-(unavailable-len(w.ailing)))
 	ready, laterReady := split(w.ready, maxUnavailable-unavailable)
 
@@ -164,7 +170,7 @@ func (w *wave) run(selected, maxUnavailable int) *Result {
 		r.Desired[s.String()] = apply(s.object, nested(structs.Text(s.object, "status", "pendingHash"), "rollout", "restartToken"))
 		restarted.addf("%s", s)
 	}
-	for _, s := range slices.SortedFunc(slices.Values(slices.Concat(laterAiling, w.fresh, laterReady)), byName) {
+	for _, s := range slices.SortedFunc(slices.Values(slices.Concat(laterAiling, w.fresh, laterReady)), byWaiting) {
 		waiting.addf("%s", s)
 	}
 
@@ -183,6 +189,11 @@ func (w *wave) run(selected, maxUnavailable int) *Result {
 		r.Message = fmt.Sprintf("Restarts nothing: none of %d waits for it", w.counted)
 	}
 	return r
+}
+
+// byWaiting orders servers that wait: by since when, and by their names.
+func byWaiting(a, b *server) int {
+	return cmp.Or(a.since(status.TypeRestartPending).Compare(b.since(status.TypeRestartPending)), byName(a, b))
 }
 
 // split returns the first n servers, and the others.

@@ -201,7 +201,7 @@ func TestRestart(t *testing.T) {
 			},
 		},
 		"InOrder": {
-			reason: "The order should be that of namespaces and names, whatever the one in which they come.",
+			reason: "The order of those that wait for as long should be that of namespaces and names, whatever the one in which they come.",
 			input:  "maxUnavailable: 2",
 			servers: func(t *testing.T) []*structpb.Struct {
 				t.Helper()
@@ -211,6 +211,24 @@ func TestRestart(t *testing.T) {
 				Restarted: []string{"a/b", "a/c"},
 				Output:    output{"selected": 4, "maxUnavailable": 2, "restarted": some("a/b", "a/c"), "waiting": some("a-b/a", "b/a")},
 				Message:   "Restarts a/b, a/c. 2 of 4 wait for the next wave",
+			},
+		},
+		"LongestFirst": {
+			reason: "Who has waited longest should come first: a change that comes between two waves does not send all back to the start.",
+			input:  "maxUnavailable: 2",
+			servers: func(t *testing.T) []*structpb.Struct {
+				t.Helper()
+				since := func(d time.Duration) state {
+					return both(waiting, edited("RestartPending", "lastTransitionTime", now.Add(-d).Format(time.RFC3339)))
+				}
+				return []*structpb.Struct{
+					dittoServer(t, "a/a", since(time.Minute)), dittoServer(t, "a/b", since(time.Hour)), dittoServer(t, "a/c", since(time.Minute)), dittoServer(t, "a/d", since(time.Hour)),
+				}
+			},
+			want: want{
+				Restarted: []string{"a/b", "a/d"},
+				Output:    output{"selected": 4, "maxUnavailable": 2, "restarted": some("a/b", "a/d"), "waiting": some("a/a", "a/c")},
+				Message:   "Restarts a/b, a/d. 2 of 4 wait for the next wave",
 			},
 		},
 		"TokenGiven": {
