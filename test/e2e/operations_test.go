@@ -79,7 +79,7 @@ func (s *scenario) cronOf(name string) *cron {
 // that it has created.
 func (c *cron) pause() {
 	c.Helper()
-	c.annotate("true")
+	c.set("true")
 	must(c, await(c.ctx, "CronOperation "+c.name+" to be paused", func(ctx context.Context) error {
 		o, err := c.cluster.get(ctx, operationsVersion, "CronOperation", "", c.name)
 		if err != nil {
@@ -101,13 +101,20 @@ func (c *cron) pause() {
 // resume ends a pause. An Operation that was due meanwhile is created at once.
 func (c *cron) resume() {
 	c.Helper()
-	c.annotate("false")
+	c.set("false")
 }
 
-func (c *cron) annotate(paused string) {
+// set pauses or resumes a CronOperation. Crossplane only notices changes of its spec, so
+// one comes along: it keeps one Operation more.
+func (c *cron) set(paused string) {
 	c.Helper()
+	o, err := c.cluster.get(c.ctx, operationsVersion, "CronOperation", "", c.name)
+	must(c, err)
+	limit, _, err := unstructured.NestedInt64(o.Object, "spec", "successfulHistoryLimit")
+	must(c, err)
 	must(c, c.cluster.patch(c.ctx, operationsVersion, "CronOperation", "", c.name, map[string]any{
 		"metadata": map[string]any{"annotations": map[string]any{"crossplane.io/paused": paused}},
+		"spec":     map[string]any{"successfulHistoryLimit": limit + 1},
 	}))
 }
 

@@ -96,7 +96,9 @@ func resizedByOperation(s *scenario) {
 			}
 		}
 		s.Log(s.warningsOf(op))
-		if now := s.requests(); now != strings.NewReplacer("-grows-0: 1Gi", "-grows-0: 2Gi", "content-lodger-0: 1Gi", "content-lodger-0: 2Gi").Replace(before) {
+		if now := s.requests(); now != strings.NewReplacer(
+			"content-grows-0: 1Gi", "content-grows-0: 2Gi", "metadata-grows-0: 1Gi", "metadata-grows-0: 2Gi", "content-lodger-0: 1Gi", "content-lodger-0: 2Gi",
+		).Replace(before) {
 			return fmt.Sprintf("the claims were %s, and are %s", before, now)
 		}
 		for _, srv := range refused {
