@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,7 +46,7 @@ const cniConfig = `{"cniVersion": "0.4.0", "name": "pods", "plugins": [
 ]}
 `
 
-func (n *node) startContainerd(context.Context) error {
+func (n *node) startContainerd(ctx context.Context) error {
 	for name, content := range map[string]string{
 		"registries/_default/hosts.toml": registryHosts, "cni/pods.conflist": cniConfig,
 	} {
@@ -57,7 +58,17 @@ func (n *node) startContainerd(context.Context) error {
 	if err != nil {
 		return err
 	}
-	return n.start("containerd", "--config="+cfg)
+	if err := n.start("containerd", "--config="+cfg); err != nil {
+		return err
+	}
+	// The kubelet ends if it is not there, and nobody would start that again yet.
+	return n.await(func() error {
+		c, err := (&net.Dialer{}).DialContext(ctx, "unix", containerdSocket)
+		if err != nil {
+			return fmt.Errorf("cannot connect to containerd: %w", err)
+		}
+		return c.Close()
+	})
 }
 
 const kubeletConfig = `apiVersion: kubelet.config.k8s.io/v1beta1
