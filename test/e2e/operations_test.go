@@ -90,7 +90,7 @@ func (c *cron) pause() {
 		}
 		all, err := c.operations(ctx)
 		for _, o := range all {
-			if condition(o, "Succeeded")["status"] != "True" {
+			if !slices.Contains(done, condition(o, "Succeeded")["status"]) {
 				err = errors.Join(err, fmt.Errorf("operation %s runs", o.GetName()))
 			}
 		}
@@ -136,14 +136,18 @@ func (c *cron) operations(ctx context.Context) ([]*unstructured.Unstructured, er
 	return all, nil
 }
 
-// next waits for the next Operation that Crossplane is done with.
+// The statuses of the condition Succeeded of an Operation that is not tried again.
+var done = []any{"True", "False"}
+
+// next waits for the next Operation that Crossplane is done with. It may have failed, and
+// have applied a part.
 func (c *cron) next() operation {
 	c.Helper()
-	return c.nextWith("Succeeded", "True")
+	return c.nextWith("Succeeded", done...)
 }
 
-// nextWith waits for the next Operation that has a condition.
-func (c *cron) nextWith(typ, status string) operation {
+// nextWith waits until the next Operation has a condition, with one of some statuses.
+func (c *cron) nextWith(typ string, statuses ...any) operation {
 	c.Helper()
 	var next *unstructured.Unstructured
 	must(c, await(c.ctx, "the next Operation of "+c.name, func(ctx context.Context) error {
@@ -155,7 +159,7 @@ func (c *cron) nextWith(typ, status string) operation {
 			if c.seen[o.GetName()] {
 				continue
 			}
-			if condition(o, typ)["status"] != status {
+			if !slices.Contains(statuses, condition(o, typ)["status"]) {
 				return fmt.Errorf("the conditions of %s are %v", o.GetName(), o.Object["status"])
 			}
 			next = o

@@ -83,10 +83,14 @@ func waves(s *scenario) {
 	})
 
 	const idle = 3
-	s.expect("an image that does not start, after the second wave", fmt.Sprintf("5 restarted that do not come back, and in %d more waves none: each names the 5, and warns", idle), func() string {
+	s.expect("an image that does not start, after the second wave", fmt.Sprintf("5 others restarted that do not come back, and in %d more waves none: each names the 5, and warns", idle), func() string {
 		f.upgrade(fleetBroken)
 		third = f.wave().applied()
 		f.startedWith(third, fleetBroken)
+		// Those have waited for longer than who has just been restarted.
+		if slices.ContainsFunc(f.serversOf(third), func(srv *server) bool { return slices.Contains(upgraded, srv) }) {
+			return fmt.Sprintf("%v, then %v", upgraded, third)
+		}
 		for range idle {
 			w := f.wave()
 			if got := w.applied(); len(got) > 0 {
@@ -97,7 +101,7 @@ func waves(s *scenario) {
 			}
 			s.Log(s.warningsOf(w))
 		}
-		return fmt.Sprintf("%d restarted that do not come back, and in %d more waves none: each names the %d, and warns", len(third), idle, len(third))
+		return fmt.Sprintf("%d others restarted that do not come back, and in %d more waves none: each names the %d, and warns", len(third), idle, len(third))
 	})
 	broken := f.serversOf(third)
 	s.expect("and nothing else, of those that wait", "5 times 1 restart, 0 restarts", func() string {
@@ -122,9 +126,11 @@ func waves(s *scenario) {
 	})
 	s.expect("what the waves have named", "each restart, and no other", func() string {
 		for _, srv := range f.servers {
-			want := 1
-			if slices.Contains(upgraded, srv) || slices.Contains(broken, srv) {
-				want = 2
+			want := 1 // For the last image.
+			for _, before := range [][]*server{upgraded, broken} {
+				if slices.Contains(before, srv) {
+					want++
+				}
 			}
 			if got := f.named[srv.String()]; got != want {
 				return fmt.Sprintf("%s %d times", srv, got)
