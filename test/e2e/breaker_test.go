@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/dittofs/function-dittoserver/internal/functest/host"
 	"github.com/dittofs/function-dittoserver/internal/functest/keytab"
 )
@@ -56,11 +58,11 @@ func breaker(s *scenario) {
 
 	srv := s.running("breaker", spec, all)
 	// A new one has not counted what it took to create the server.
-	s.restartCrossplane(func(args []string) []string {
-		return slices.DeleteFunc(args, func(a string) bool { return a == manyChanges })
+	s.restartCrossplane(func(c *corev1.Container) {
+		c.Args = slices.DeleteFunc(c.Args, func(a string) bool { return a == manyChanges })
 	})
 	restore := sync.OnceFunc(func() {
-		s.restartCrossplane(func(args []string) []string { return append(args, manyChanges) })
+		s.restartCrossplane(func(c *corev1.Container) { c.Args = append(c.Args, manyChanges) })
 	})
 	defer restore()
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -183,22 +184,25 @@ func hasScale(version string) bool {
 	return !slices.ContainsFunc([]string{"2.0.", "2.1.", "2.2."}, func(v string) bool { return strings.HasPrefix(version, v) })
 }
 
-// restartCrossplane gives Crossplane other arguments.
-func (s *scenario) restartCrossplane(change func(args []string) []string) {
+// restartCrossplane gives Crossplane other arguments, or other resources.
+func (s *scenario) restartCrossplane(change func(*corev1.Container)) {
 	s.Helper()
 	deployments := s.cluster.AppsV1().Deployments(crossplaneNamespace)
 	d, err := deployments.Get(s.ctx, appCrossplane, metav1.GetOptions{})
 	must(s, err)
-	c := &d.Spec.Template.Spec.Containers[0]
-	c.Args = change(c.Args)
+	want := &d.Spec.Template.Spec.Containers[0]
+	change(want)
 	_, err = deployments.Update(s.ctx, d, metav1.UpdateOptions{})
 	must(s, err)
-	must(s, await(s.ctx, "Crossplane to run with other arguments", func(ctx context.Context) error {
+	must(s, await(s.ctx, "Crossplane to run as it is told now", func(ctx context.Context) error {
 		pods, err := s.podsOf(ctx, appCrossplane)
 		if err != nil {
 			return err
 		}
-		if len(pods) != 1 || !podReady(&pods[0]) || !slices.Equal(pods[0].Spec.Containers[0].Args, c.Args) {
+		if len(pods) != 1 || !podReady(&pods[0]) {
+			return fmt.Errorf("there are %s, or it is not ready", plural(len(pods), "pod"))
+		}
+		if got := pods[0].Spec.Containers[0]; !slices.Equal(got.Args, want.Args) || !equality.Semantic.DeepEqual(got.Resources, want.Resources) {
 			return errors.New("it does not yet")
 		}
 		return nil
