@@ -36,7 +36,7 @@ var (
 	crossplane     = flag.String("crossplane", "", "the version of Crossplane, unless the cluster's default")
 	crossplaneArgs = flag.String("crossplane-args", "", "arguments for Crossplane, with spaces between them")
 	servers        = flag.Int("servers", 40, "how many servers there are at once where many are")
-	everyWave      = flag.String("waves", "@every 20s", "when the servers of a fleet are restarted, a few at a time, as a CronOperation says it")
+	everyWave      = flag.String("waves", "@every 15s", "when the servers of a fleet are restarted, a few at a time, as a CronOperation says it")
 	sizes          = flag.String("sizes", "", "measure so many servers at once, numbers with spaces between them, and nothing else")
 	idle           = flag.Duration("idle", 5*time.Minute, "how long nothing happens to them, of which an hour is computed")
 	write          = flag.Bool("write", false, "write what is measured of them into the README")

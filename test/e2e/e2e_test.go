@@ -42,20 +42,13 @@ func TestEndToEnd(t *testing.T) {
 			s.run(t, 13, "Percona", percona)
 			s.run(t, 17, "Matrix", needsNode(matrixOfServers))
 		})
-		t.Run("Operations", func(t *testing.T) {
-			t.Parallel()
-			// Crossplane may not resize anything at first, and then may for good.
-			s.run(t, 7, "ResizedByOperation", needsNode(resizedByOperation))
-			s.run(t, 19, "DayTwo", needsNode(dayTwoDocs))
-		})
 		for _, c := range []struct {
 			number int
 			name   string
 			f      func(*scenario)
 		}{
-			// They wait: for a schedule, for the kubelet, which looks at Secrets and claims
-			// every minute or so, and for a client.
-			{19, "Waves", needsNode(waves)},
+			// They wait: for the kubelet, which looks at Secrets and claims every minute or so,
+			// and for a client.
 			{16, "Live", needsNode(live)},
 			{18, "Domain", needsNode(domainAccount)},
 			{18, "Kerberos", needsNode(kerberos)},
@@ -106,6 +99,22 @@ func TestEndToEnd(t *testing.T) {
 	})
 
 	s.aftermath(t, "Concurrent")
+
+	// What mostly waits for schedules, and has as many servers as all else.
+	t.Run("Operations", func(t *testing.T) {
+		s.run(t, 19, "Waves", needsNode(func(s *scenario) {
+			s.Parallel()
+			waves(s)
+		}))
+		t.Run("Documented", func(t *testing.T) {
+			t.Parallel()
+			// Crossplane may not resize anything at first, and then may for good.
+			s.run(t, 7, "ResizedByOperation", needsNode(resizedByOperation))
+			s.run(t, 19, "DayTwo", needsNode(dayTwoDocs))
+		})
+	})
+
+	s.aftermath(t, "Operations")
 
 	// What needs the machine, or breaks it, for itself.
 	s.run(t, 16, "OutageOfRestart", needsNode(outageOfRestart))
