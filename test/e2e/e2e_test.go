@@ -10,7 +10,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// The scenarios mostly wait.
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "6"); err != nil {
 		panic(err)
 	}
 	m.Run()

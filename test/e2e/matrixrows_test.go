@@ -108,7 +108,7 @@ func (s *scenario) ask(url, token string, client *host.Authority) (a answer, err
 	if client != nil {
 		cfg.Certificates = []tls.Certificate{client.Issue("client").TLS()}
 	}
-	rsp, err := (&http.Client{Timeout: tryTimeout, Transport: &http.Transport{TLSClientConfig: cfg, DisableKeepAlives: true}}).Do(req)
+	rsp, err := (&http.Client{Timeout: requestTimeout, Transport: &http.Transport{TLSClientConfig: cfg, DisableKeepAlives: true}}).Do(req)
 	if err != nil {
 		return a, err
 	}
