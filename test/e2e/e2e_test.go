@@ -55,6 +55,7 @@ func TestEndToEnd(t *testing.T) {
 			{18, "LDAP", needsNode(ldap)},
 			{16, "LongWrite", needsNode(longWrite)},
 			{7, "Resized", needsNode(resized)},
+			{7, "ResizedByOperation", needsNode(resizedByOperation)},
 			{11, "Delete", deleteServer},
 			{12, "Migrate", needsNode(migrate)},
 			{12, "Older", older},
@@ -100,18 +101,15 @@ func TestEndToEnd(t *testing.T) {
 
 	s.aftermath(t, "Concurrent")
 
-	// What mostly waits for schedules, and has as many servers as all else.
+	// What mostly waits for schedules, and has as many servers as all else. Crossplane may
+	// resize claims by then.
 	t.Run("Operations", func(t *testing.T) {
-		s.run(t, 19, "Waves", needsNode(func(s *scenario) {
-			s.Parallel()
-			waves(s)
-		}))
-		t.Run("Documented", func(t *testing.T) {
-			t.Parallel()
-			// Crossplane may not resize anything at first, and then may for good.
-			s.run(t, 7, "ResizedByOperation", needsNode(resizedByOperation))
-			s.run(t, 19, "DayTwo", needsNode(dayTwoDocs))
-		})
+		for name, f := range map[string]func(*scenario){"Waves": waves, "DayTwo": dayTwoDocs} {
+			s.run(t, 19, name, needsNode(func(s *scenario) {
+				s.Parallel()
+				f(s)
+			}))
+		}
 	})
 
 	s.aftermath(t, "Operations")
