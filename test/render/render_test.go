@@ -149,7 +149,7 @@ func TestReadme(t *testing.T) {
 	// As the Makefile builds it, so that little is left to compile, and before the wait for
 	// its listener begins: on a busy machine that can take minutes.
 	env := append(os.Environ(), path, "CGO_ENABLED=0")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(t.TempDir(), "function"), ".")
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", filepath.Join(t.TempDir(), "function"), ".")
 	build.Dir, build.Env = root, env
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
