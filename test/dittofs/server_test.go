@@ -92,9 +92,19 @@ func (s *server) run(t *testing.T) {
 	}
 }
 
-// stop stops the process, within its grace period.
+// stop stops the process, within its grace period. It waits for the sweep that a server
+// makes at its first start with a share: told to stop meanwhile, it may close the stores
+// under the sweep, and panics (DB Closed).
 func (s *server) stop(t *testing.T) {
 	t.Helper()
+	const begins, done, failed = "reconcile-once: running", "RunBlockGCReconcile: complete", "reconcile-once: reconcile failed"
+	eventually(t, requestDeadline, "the first sweep ends", func(context.Context) error {
+		log := s.Log()
+		if strings.Contains(log, begins) && !strings.Contains(log, done) && !strings.Contains(log, failed) {
+			return errors.New(log)
+		}
+		return nil
+	})
 	if err := s.Stop(); err != nil {
 		t.Fatalf("%v\n%s", err, s.Log())
 	}
