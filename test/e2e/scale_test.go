@@ -23,6 +23,7 @@ func scale(s *scenario) {
 	f := newFleet(s)
 	used := s.usage()
 	f.to(*servers)
+	f.rotateFew()
 	now := s.usage()
 	for _, who := range slices.Sorted(maps.Keys(now)) {
 		s.measure(fmt.Sprintf("%s for %s", who, plural(*servers, "DittoServer")),
@@ -54,10 +55,10 @@ type step struct {
 type size struct {
 	servers   int
 	create    step
-	rotateOne []time.Duration // Until the new hash was there.
-	hashes    time.Duration   // Until all new hashes were there.
+	hashes    time.Duration // Until all new hashes were there.
 	rotateAll step
 	idle      step
+	rotateOne []time.Duration // Until the new hash was there.
 }
 
 const (
@@ -86,8 +87,7 @@ func newFleet(s *scenario) *fleet {
 	return f
 }
 
-// to lets the fleet grow to so many servers, and rotates first the keys of a few and then
-// those of all.
+// to lets the fleet grow to so many servers, and rotates the keys of all.
 func (f *fleet) to(n int) size {
 	f.Helper()
 	got := size{servers: n}
@@ -98,22 +98,29 @@ func (f *fleet) to(n int) size {
 	before := len(f.all)
 	f.expect("create "+added, fmt.Sprintf("all ready, %s", plural(n-before, "restart")), func() string {
 		got.create = f.measured(n-before, func() { f.grow(n) })
-		return "all ready, " + f.restarted(func(srv *server) error { return srv.awaitReady(f.ctx) })
+		// Crossplane goes on for a while after all are ready. The reconcile is one after that.
+		return "all ready, " + f.restarted(func(srv *server) error { return errors.Join(srv.awaitReady(f.ctx), srv.reconcile(f.ctx)) })
 	})
-
-	few, all := f.all[:min(n, oneByOne)], plural(n, "DittoServer")
-	f.expect(fmt.Sprintf("rotate the key of %d of %s, one by one", len(few), all), plural(len(few), "restart"), func() string {
-		for _, srv := range few {
-			got.rotateOne = append(got.rotateOne, f.untilPatched(srv, jwtOf(srv)))
-		}
-		must(f, onEach(few, func(srv *server) error { return srv.settle(f.ctx) }))
-		return f.restarted(func(srv *server) error { return srv.reconcile(f.ctx) })
-	})
-	f.expect("rotate the keys of "+all, plural(n, "restart"), func() string {
+	f.expect("rotate the keys of "+plural(n, "DittoServer"), plural(n, "restart"), func() string {
 		got.rotateAll = f.measured(n, func() { got.hashes = f.rotate() })
 		return f.restarted(func(srv *server) error { return srv.settle(f.ctx) })
 	})
 	return got
+}
+
+// rotateFew rotates the keys of a few servers, one by one, and returns how long it took each
+// time until the new hash was there.
+func (f *fleet) rotateFew() (took []time.Duration) {
+	f.Helper()
+	few := f.all[:min(len(f.all), oneByOne)]
+	f.expect(fmt.Sprintf("rotate the key of %d of %s, one by one", len(few), plural(len(f.all), "DittoServer")), plural(len(few), "restart"), func() string {
+		for _, srv := range few {
+			took = append(took, f.untilPatched(srv, jwtOf(srv)))
+		}
+		must(f, onEach(few, func(srv *server) error { return srv.settle(f.ctx) }))
+		return f.restarted(func(srv *server) error { return srv.reconcile(f.ctx) })
+	})
+	return took
 }
 
 // measured does something to so many servers, and says what it took.
