@@ -98,8 +98,13 @@ func (f *fleet) to(n int) size {
 	before := len(f.all)
 	f.expect("create "+added, fmt.Sprintf("all ready, %s", plural(n-before, "restart")), func() string {
 		got.create = f.measured(n-before, func() { f.grow(n) })
-		// Crossplane goes on for a while after all are ready. The reconcile is one after that.
-		return "all ready, " + f.restarted(func(srv *server) error { return errors.Join(srv.awaitReady(f.ctx), srv.reconcile(f.ctx)) })
+		// Crossplane goes on for a while after all are ready, and is at rest after one reconcile more.
+		return "all ready, " + f.restarted(func(srv *server) error {
+			if err := srv.awaitReady(f.ctx); err != nil {
+				return err
+			}
+			return srv.reconcile(f.ctx)
+		})
 	})
 	f.expect("rotate the keys of "+plural(n, "DittoServer"), plural(n, "restart"), func() string {
 		got.rotateAll = f.measured(n, func() { got.hashes = f.rotate() })
