@@ -69,12 +69,14 @@ render: $(BIN)/function $(CLI) $(RECONCILE) ## Render EXAMPLE (default example/b
 
 # What goes through states at random does one thing at a time, and the race detector would
 # make it five times as slow.
+AT_RANDOM := ^TestAny(State|Sequence)$$
+
 .PHONY: test
 test: $(BIN)/function $(BIN)/crossplane $(BIN)/render $(RECONCILE) $(CORE) $(BIN)/dfs $(BIN)/dfsctl ## Run all tests but those of make e2e.
 	@for p in bwrap:bubblewrap nfs-cp:libnfs-utils psql:postgresql; do command -v $${p%:*} >/dev/null || \
 	echo "Without $${p#*:} tests on the real server are skipped. On Debian, make debian-packages installs it"; done
-	CGO_ENABLED=1 go test -race -count=1 -timeout=30m -skip='^TestAny' ./...
-	go test -count=1 -run='^TestAny' .
+	CGO_ENABLED=1 go test -race -count=1 -timeout=30m -skip='$(AT_RANDOM)' ./...
+	go test -count=1 -run='$(AT_RANDOM)' .
 	go -C test/gitops test -count=1 ./...
 	go -C test/monitoring test -count=1 ./...
 
